@@ -1,0 +1,150 @@
+"""The logic of a cursor, and of a page's rows, without any I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from typing import Any, TypeVar
+
+import msgspec
+
+from ._operation import ListOperation
+from ._record import Envelope, Record, decoder, resolve
+from ._wire import document
+from .errors import DecodeError, PaginationError, RepeatedOffset
+
+__all__ = ["Trail", "answer_class", "decode_answer", "decode_records", "decode_rows", "record_class"]
+
+T = TypeVar("T")
+_MAX_EMPTY = 100
+
+
+class Trail:
+    """The offsets that a pass has seen. `advance` refuses one that comes again (A, A as well as A, B, A, B)."""
+
+    __slots__ = ("_empty", "_label", "_seen")
+
+    def __init__(self, label: str, start: str | None) -> None:
+        self._label = label
+        self._seen: set[bytes] = set()
+        self._empty = 0
+        if start is not None:
+            self._seen.add(_digest(start))
+
+    def advance(self, offset: str | None, *, empty: bool) -> None:
+        """Note the offset that follows a page. Raises `RepeatedOffset`, or `PaginationError` after a hundred empty
+        pages in a row (one alone is legal: rows may have been filtered away behind the cursor)."""
+        if offset is None:
+            return
+        if not offset:
+            raise PaginationError("the server names an empty offset", offset=offset, operation=self._label)
+        self._empty = self._empty + 1 if empty else 0
+        if self._empty > _MAX_EMPTY:
+            raise PaginationError("a hundred empty pages in a row", offset=offset, operation=self._label)
+        digest = _digest(offset)
+        if digest in self._seen:
+            raise RepeatedOffset("the server repeats an offset", offset=offset, operation=self._label)
+        self._seen.add(digest)
+
+
+def _digest(offset: str) -> bytes:
+    # 16 bytes an offset keep a pass over a million pages within some 100 MB, whatever a server calls a cursor.
+    return hashlib.blake2b(offset.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def record_class(name: str) -> type[Record]:
+    """The class that an operation names as "customer.Customer"."""
+    module, _, cls = name.partition(".")
+    found: type[Record] = getattr(importlib.import_module(f"{__package__}.records.{module}"), cls)
+    return found
+
+
+def answer_class(resource: str, name: str) -> type[Envelope]:
+    """The class of an answer or a row, from the records of *resource*."""
+    found: type[Envelope] = getattr(importlib.import_module(f"{__package__}.records.{resource}"), name)
+    return found
+
+
+def decode_answer(body: bytes, cls: type[T], label: str) -> T:
+    """A single answer. Raises `DecodeError` with the path of what is wrong."""
+    try:
+        found = decoder(cls).decode(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error, label) from error
+    if isinstance(found, Envelope):
+        found._attach(document.Source(body))
+    return found
+
+
+def decode_records(body: bytes, operation: ListOperation[Any, Any], cls: type[T]) -> list[T | DecodeError]:
+    """The main record of every row as *cls*. A row that cannot be read stands as its `DecodeError` in the list."""
+    main = operation.main
+    found = _decode_list(body, _record_decoders(main, cls), operation.label)
+    records: list[T | DecodeError] = []
+    source = document.Source(body)
+    for number, row in enumerate(found):
+        record = row if isinstance(row, DecodeError) else getattr(row, main)
+        if isinstance(record, Record):
+            record._attach(source, (number, main))
+        records.append(record)
+    return records
+
+
+def decode_rows(body: bytes, cls: type[T], label: str) -> list[T | DecodeError]:
+    """Every row as its envelope. A row that cannot be read stands as its `DecodeError` in the list."""
+    found: list[T | DecodeError] = _decode_list(body, _row_decoders(cls), label)
+    source = document.Source(body)
+    for number, row in enumerate(found):
+        if isinstance(row, Envelope):
+            row._attach(source, number)
+    return found
+
+
+def _decode_list(body: bytes, decoders: _Decoders, label: str) -> list[Any]:
+    page, row = decoders
+    try:
+        return list(page.decode(body).list)
+    except (ValueError, RecursionError):
+        # One bad row must not take the other 99 with it.
+        return [_decode_row(row, number, raw, label) for number, raw in enumerate(document.rows(body))]
+
+
+def _decode_row(row: msgspec.json.Decoder[Any], number: int, raw: bytes, label: str) -> Any:
+    try:
+        return row.decode(raw)
+    except (ValueError, RecursionError) as error:
+        return _unreadable(error, label, f"$.list[{number}]")
+
+
+def _unreadable(error: Exception, label: str, prefix: str = "$") -> DecodeError:
+    what, path = document.explain(error)
+    path = prefix + path.removeprefix("$")
+    made = DecodeError(f"the answer cannot be read: {what} at {path}", path=path, operation=label)
+    made.__cause__ = error
+    return made
+
+
+_Decoders = tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]
+_of_records: dict[tuple[str, type], _Decoders] = {}
+_of_rows: dict[type, _Decoders] = {}
+
+
+def _record_decoders(main: str, cls: type) -> _Decoders:
+    """Decoders of a page and of one row that read nothing but the main record."""
+    if (main, cls) not in _of_records:
+        resolve(cls)
+        _of_records[main, cls] = _decoders(msgspec.defstruct("MainRow", [(main, cls)], gc=False))
+    return _of_records[main, cls]
+
+
+def _row_decoders(cls: type) -> _Decoders:
+    """Decoders of a page and of one row that read every object of a row."""
+    if cls not in _of_rows:
+        resolve(cls)
+        _of_rows[cls] = _decoders(cls)
+    return _of_rows[cls]
+
+
+def _decoders(row: type) -> _Decoders:
+    page = msgspec.defstruct("Rows", [("list", list[row])])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(page, strict=False), msgspec.json.Decoder(row, strict=False)

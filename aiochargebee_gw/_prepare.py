@@ -1,0 +1,162 @@
+"""From a catalogue row and arguments to what goes on the wire: pure, and refusing before anything is sent."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import msgspec
+
+from ._operation import ListOperation, Operation
+from ._wire.form import Pair, check_names, encode, query_string
+from ._wire.url import API_PREFIX, fill
+from .errors import RequestError
+from .filters import Filter, Sort, check
+
+__all__ = ["OPTIONS", "Draft", "draft", "draft_list", "split_options"]
+
+OPTIONS = frozenset(("timeout", "retry", "headers", "idempotency_key"))
+_MAX_LIMIT = 100
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+@attrs.frozen(kw_only=True)
+class Draft:
+    """A request that still lacks its origin, its key and its options. `path` is below the gateway's `/chargebee`."""
+
+    method: str
+    path: str
+    label: str
+    query: tuple[Pair, ...] = attrs.field(default=(), repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+    content_type: str | None = None
+    keyed: bool = False
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{query_string(self.query)}" if self.query else self.path
+
+
+def split_options(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The operation's own parameters, and the options that every call takes."""
+    params = {name: value for name, value in given.items() if name not in OPTIONS}
+    return params, {name: value for name, value in given.items() if name in OPTIONS}
+
+
+def draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, params: Mapping[str, Any]) -> Draft:
+    """A single call. Raises `RequestError` for a bad id, an unknown or missing parameter, a value of a wrong kind."""
+    try:
+        return _draft(operation, id, params)
+    except RequestError as error:
+        error.operation = operation.label
+        raise
+
+
+def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, params: Mapping[str, Any]) -> Draft:
+    _check_reachable(operation)
+    _check_required(operation, params)
+    path = API_PREFIX.rstrip("/") + fill(operation.path, id)
+    if operation.json_body:
+        check_names(params, operation.params, custom_fields=operation.custom_fields)
+        body = msgspec.json.encode(params, enc_hook=_plain)
+        return _posted(operation, path, body, "application/json")
+    pairs = encode(params, operation.params, custom_fields=operation.custom_fields)
+    if operation.method == "GET":
+        return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
+    return _posted(operation, path, query_string(pairs).encode("ascii"), _FORM)
+
+
+def _posted(operation: Operation[Any] | ListOperation[Any, Any], path: str, body: bytes, content_type: str) -> Draft:
+    return Draft(
+        method="POST", path=path, label=operation.label, body=body, content_type=content_type, keyed=operation.keyed
+    )
+
+
+def _plain(value: Any) -> Any:
+    # Times of the operations with a JSON body are whole seconds as well.
+    if isinstance(value, datetime.datetime):
+        return int(value.timestamp())
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def draft_list(
+    operation: ListOperation[Any, Any],
+    id: str | None,
+    filters: Sequence[Filter],
+    params: Mapping[str, Any],
+) -> Draft:
+    """A list's first page. `limit` and `sort_by` are always sent: the server's defaults are 10, and not promised."""
+    try:
+        return _draft_list(operation, id, filters, params)
+    except RequestError as error:
+        error.operation = operation.label
+        raise
+
+
+def _draft_list(
+    operation: ListOperation[Any, Any], id: str | None, filters: Sequence[Filter], params: Mapping[str, Any]
+) -> Draft:
+    _check_reachable(operation)
+    own = dict(params)
+    order = own.pop("order_by", None)
+    pairs = _page(own)
+    _check_required(operation, own)
+    pairs += encode(own, operation.params)
+    pairs += [_filter(operation, given).pair for given in filters]
+    pairs += _order(operation, order)
+    path = API_PREFIX.rstrip("/") + fill(operation.path, id)
+    return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
+
+
+def _filter(operation: ListOperation[Any, Any], given: Filter) -> Filter:
+    if not isinstance(given, Filter):
+        raise RequestError(f"a filter was expected, got {type(given).__name__}", given=type(given).__name__)
+    return check(
+        given,
+        operation.record.partition(".")[0],
+        operation.filters,
+        custom_fields=operation.custom_filters,
+        operation=operation.label,
+    )
+
+
+def _page(own: dict[str, Any]) -> list[Pair]:
+    """Takes limit and offset out of the parameters."""
+    limit, offset = own.pop("limit", _MAX_LIMIT), own.pop("offset", None)
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_LIMIT:
+        raise RequestError(f"limit must be an integer from 1 to {_MAX_LIMIT}", field="limit", legal=("1..100",))
+    if offset is not None and (not isinstance(offset, str) or not offset):
+        raise RequestError("offset must be the next_offset of an earlier page", field="offset")
+    return [("limit", str(limit)), *([("offset", offset)] if offset else [])]
+
+
+def _order(operation: ListOperation[Any, Any], order: Any) -> list[Pair]:
+    if order is None:
+        return [("sort_by[asc]", operation.default_sort)] if operation.default_sort else []
+    legal = operation.sorts
+    resource = operation.record.partition(".")[0]
+    if not isinstance(order, Sort) or order.field not in legal or order.resource not in (None, resource):
+        shown = order.field if isinstance(order, Sort) else type(order).__name__
+        raise RequestError(
+            f"order_by: this list cannot be sorted by {shown}; it has {', '.join(legal) or 'no order'}",
+            field="order_by",
+            given=shown,
+            legal=legal,
+        )
+    return [order.pair]
+
+
+def _check_reachable(operation: Operation[Any] | ListOperation[Any, Any]) -> None:
+    if operation.sub_domain:
+        raise RequestError(
+            f"this operation lives on {{site}}.{operation.sub_domain}.chargebee.com, which the gateway does not reach"
+        )
+
+
+def _check_required(operation: Operation[Any] | ListOperation[Any, Any], params: Mapping[str, Any]) -> None:
+    for name in operation.required:
+        if params.get(name) is None:
+            raise RequestError(f"the parameter {name!r} is required", field=name, legal=operation.required)

@@ -1,0 +1,218 @@
+"""What generated resources stand on: the caller, which turns a catalogue row and arguments into an answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+import attrs
+
+from ._engine import Call, Engine
+from ._operation import ListOperation, Operation
+from ._page import answer_class, decode_answer
+from ._prepare import Draft, draft, split_options
+from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
+from ._wire.message import Request, Response
+from .errors import DecodeError, OutcomeUnknown, RequestError
+from .settings import Retry, Secret, Settings, Timeouts
+
+if TYPE_CHECKING:
+    from .filters import Filter
+    from .pagination import Page, Pages
+
+__all__ = ["Caller", "Options", "Priority", "Resource"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+Row = TypeVar("Row")
+T = TypeVar("T")
+
+Priority = Literal["web", "reconcile", "export"]
+_GATEWAY_PATH = "/chargebee"
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What a `Gateway` and its copies say for all their calls; `timeout` is seconds for one attempt."""
+
+    connection: str | None = None
+    timeout: float | None = None
+    retry: Retry | None = None
+    priority: Priority = "web"
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def with_call(self, given: Mapping[str, Any]) -> Options:
+        """These options with a call's own on top. Raises `RequestError` for a malformed one."""
+        changes: dict[str, Any] = {name: given[name] for name in ("timeout", "retry") if given.get(name) is not None}
+        if "timeout" in changes and not (isinstance(changes["timeout"], int | float) and changes["timeout"] > 0):
+            raise RequestError("timeout must be a number of seconds above 0", field="timeout")
+        if "retry" in changes and not isinstance(changes["retry"], Retry):
+            raise RequestError("retry must be a Retry, such as Retry.none()", field="retry")
+        if given.get("headers"):
+            changes["headers"] = {**self.headers, **check_extra(given["headers"])}
+        return attrs.evolve(self, **changes) if changes else self
+
+
+@attrs.frozen(kw_only=True)
+class Caller:
+    """One client's way to the gateway: settings, key, engine and options. Resources and pages hold nothing else."""
+
+    settings: Settings
+    key: Secret
+    engine: Engine
+    options: Options = attrs.field(factory=Options)
+
+    async def answer(self, operation: Operation[A], id: str | None, given: Mapping[str, Any]) -> A:
+        """A typed single call."""
+        params, options = split_options(given)
+        prepared = draft(operation, id, params)
+        response = await self.send(prepared, options)
+        cls: Any = answer_class(operation.resource, operation.answer)
+        try:
+            found: A = decode_answer(response.body, cls, operation.label)
+        except DecodeError as error:
+            if prepared.method == "POST":
+                raise _unreadable_write(prepared, response, error) from error
+            raise
+        return found
+
+    async def send(self, prepared: Draft, given: Mapping[str, Any]) -> Response:
+        """Send a draft through the gateway, under this client's options and the call's own."""
+        options = self.options.with_call(given)
+        headers = self._headers(options)
+        key = None
+        if prepared.method == "POST":
+            # Made once, before the loop: all attempts carry the same key.
+            key = check_idempotency_key(given.get("idempotency_key") or str(uuid.uuid4()))
+            headers[IDEMPOTENCY_KEY] = key
+        elif given.get("idempotency_key") is not None:
+            raise RequestError("a GET takes no idempotency key", field="idempotency_key", operation=prepared.label)
+        if prepared.content_type:
+            headers["Content-Type"] = prepared.content_type
+        request = Request(
+            method=prepared.method,
+            url=f"{self.settings.gateway_url}{_GATEWAY_PATH}{prepared.target}",
+            headers=headers,
+            body=prepared.body,
+            label=prepared.label,
+        )
+        return await self.engine.send(
+            Call(
+                request=request,
+                safe=prepared.method == "GET",
+                trusted=prepared.keyed and self.settings.idempotency == "verified",
+                site=options.connection or "",
+                retry=options.retry or self.settings.retry,
+                timeouts=self._timeouts(options),
+                idempotency_key=key,
+            )
+        )
+
+    async def control(self, method: str, path: str, label: str, *, query: str = "", body: bytes | None = None) -> bytes:
+        """A call of the control plane; *path* is already encoded."""
+        headers = self._headers(attrs.evolve(self.options, connection=None))
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        url = f"{self.settings.control_url}{path}{'?' + query if query else ''}"
+        request = Request(method=method, url=url, headers=headers, body=body, label=label)
+        response = await self.engine.send(
+            Call(
+                request=request,
+                # Deleting twice is deleting once.
+                safe=method in ("GET", "DELETE"),
+                control=True,
+                retry=self.options.retry or self.settings.retry,
+                timeouts=self._timeouts(self.options),
+            )
+        )
+        return response.body
+
+    def _headers(self, options: Options) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {self.key.reveal()}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            **options.headers,
+        }
+        if options.connection is not None:
+            headers["Maton-Connection"] = check_connection(options.connection)
+        return headers
+
+    def _timeouts(self, options: Options) -> Timeouts:
+        timeouts = self.settings.timeouts
+        if options.timeout is None:
+            return timeouts
+        connect = min(timeouts.connect_seconds, options.timeout)
+        return attrs.evolve(timeouts, connect_seconds=connect, read_seconds=options.timeout)
+
+
+def _unreadable_write(prepared: Draft, response: Response, error: DecodeError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the write was answered {response.status}, but the answer cannot be read ({error.path})",
+        operation=prepared.label,
+        likely_done=True,
+    )
+
+
+class Resource:
+    """The base of the generated resources."""
+
+    __slots__ = ("_caller",)
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def _call(self, operation: Operation[A], id: str | None, params: Mapping[str, Any]) -> A:
+        return await self._caller.answer(operation, id, params)
+
+    @overload
+    def _list(
+        self,
+        operation: ListOperation[R, Row],
+        id: str | None,
+        filters: tuple[Filter, ...],
+        into: None,
+        params: Mapping[str, Any],
+    ) -> Pages[R, Row]: ...
+
+    @overload
+    def _list(
+        self,
+        operation: ListOperation[R, Row],
+        id: str | None,
+        filters: tuple[Filter, ...],
+        into: type[T],
+        params: Mapping[str, Any],
+    ) -> Pages[T, Row]: ...
+
+    @overload
+    def _list(
+        self,
+        operation: ListOperation[R, Row],
+        id: str | None,
+        filters: tuple[Filter, ...],
+        into: type[T] | None,
+        params: Mapping[str, Any],
+    ) -> Pages[Any, Row]: ...
+
+    def _list(
+        self,
+        operation: ListOperation[R, Row],
+        id: str | None,
+        filters: tuple[Filter, ...],
+        into: type[Any] | None,
+        params: Mapping[str, Any],
+    ) -> Pages[Any, Row]:
+        from .pagination import Pages
+
+        return Pages(self._caller, operation, id, filters, into, params)
+
+    async def _posted(
+        self, operation: ListOperation[R, Row], id: str | None, params: Mapping[str, Any]
+    ) -> Page[R, Row]:
+        from .pagination import Page
+
+        own, options = split_options(params)
+        response = await self._caller.send(draft(operation, id, own), options)
+        return Page(operation, response.body)

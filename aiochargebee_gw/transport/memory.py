@@ -1,0 +1,41 @@
+"""A transport without a network: a function answers. For tests of what lies above, and for users' own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from .._wire.message import Request, Response
+from ..settings import Timeouts
+
+__all__ = ["MemoryTransport"]
+
+
+class MemoryTransport:
+    """Hands each request to *handler* and keeps it in `requests`; `files` maps download URLs to their bytes."""
+
+    def __init__(
+        self, handler: Callable[[Request], Awaitable[Response]], files: dict[str, bytes] | None = None
+    ) -> None:
+        self._handler = handler
+        self.files = dict(files or {})
+        self.requests: list[Request] = []
+        self.closed = False
+
+    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+        self.requests.append(request)
+        return await self._handler(request)
+
+    @asynccontextmanager
+    async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
+        yield _once(self.files[url])
+
+    def reopen(self) -> None:
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -1,0 +1,66 @@
+"""Sessions: `nox -s tests types lint generate bench`. Each installs what it needs into an environment of its own."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["tests", "types", "lint", "generate"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def group(*names: str) -> list[str]:
+    """The requirements of dependency groups."""
+    return [requirement for name in names for requirement in PYPROJECT["dependency-groups"][name]]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, with branch coverage of the hand-written code; arguments go to pytest (and then without a floor)."""
+    session.install("-e", ".[cli,speed]", *group("test"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", *(["--fail-under=0"] if session.posargs else []))
+
+
+@nox.session(python=PYTHONS)
+def matrix(session: nox.Session) -> None:
+    """The tests on every supported Python that is installed."""
+    session.install("-e", ".[cli,speed]", *group("test"))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy strict and pyright on everything; the public API's types must be complete."""
+    session.install("-e", ".[cli,speed,keyring]", "nox", *group("test", "types", "bench"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--ignoreexternal", "--verifytypes", "aiochargebee_gw")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, as linter and as formatter."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write the generated code, or with `-- --check` compare it byte for byte with what is committed."""
+    session.install("-e", ".")
+    session.run("python", "-m", "aiochargebee_gw._codegen", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, beside the official SDK; each prints ratios of one run."""
+    session.install("-e", ".[speed]", *group("bench"))
+    for name in session.posargs or ["decode", "pages", "imports"]:
+        session.run("python", f"benchmarks/{name}.py")
