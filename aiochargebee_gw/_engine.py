@@ -85,6 +85,7 @@ class Engine:
                 attempts += 1
                 outcome = await self._attempt(call, attempts, deadline=began + call.retry.deadline_seconds)
                 if isinstance(outcome, Response):
+                    error = None
                     return outcome
                 error = outcome
                 await self._pause_or_raise(call, error, attempts, began)

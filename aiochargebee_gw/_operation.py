@@ -63,6 +63,8 @@ class ListOperation(_Call, Generic[R, Row]):
     paged: bool = True
     filters: Mapping[str, FilterRule] = attrs.field(factory=dict)
     """By wire name: "email", "relationship[parent_id]"."""
+    required_filters: tuple[str, ...] = ()
+    """The fields without a filter by which the server refuses the list."""
     sorts: tuple[str, ...] = ()
     default_sort: str | None = None
     """The attribute, ascending, that is sent when the caller names none: the server's own default is not promised."""

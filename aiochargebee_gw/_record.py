@@ -9,9 +9,14 @@ presets its optional attributes in one chained store, `__attrs_pre_init__`, whic
 
 from __future__ import annotations
 
+import functools
 import importlib
+import operator
 import re
 import sys
+import types
+import typing
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -20,7 +25,7 @@ import msgspec
 
 from ._wire.document import Source, fields_of, loads
 
-__all__ = ["Envelope", "OpenEnum", "Part", "Record", "decoder", "resolve"]
+__all__ = ["Envelope", "OpenEnum", "Part", "Record", "decoder", "filled", "resolve"]
 
 T = TypeVar("T")
 
@@ -60,6 +65,13 @@ class Part:
 
     def __hash__(self) -> int:
         return hash((type(self), getattr(self, "id", None)))
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._values()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        for field, value in zip(attrs.fields(type(self)), state, strict=True):  # type: ignore[arg-type]
+            object.__setattr__(self, field.name, value)
 
     def __repr__(self) -> str:
         # Records hold personal data: what a log shows is the kind and the id, attrs.asdict() shows the rest.
@@ -111,13 +123,12 @@ class Record(Part):
         declared = _declared(type(self))
         return {key: value for key, value in fields_of(raw).items() if key not in declared}
 
-    def __getstate__(self) -> tuple[bytes, tuple[Any, ...]]:
-        return self.raw, self._values()
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.raw, *self._values()
 
-    def __setstate__(self, state: tuple[bytes, tuple[Any, ...]]) -> None:
-        raw, values = state
-        for field, value in zip(attrs.fields(type(self)), values, strict=True):  # type: ignore[arg-type]
-            object.__setattr__(self, field.name, value)
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        raw, *values = state
+        super().__setstate__(tuple(values))
         if raw:
             self._attach(Source(raw), ())
 
@@ -154,30 +165,108 @@ def _declared(cls: type) -> frozenset[str]:
 def decoder(cls: type[T], /) -> msgspec.json.Decoder[T]:
     """A decoder of bytes into *cls*: integers become aware datetimes, unknown keys are skipped."""
     if cls not in _decoders:
-        resolve(cls)
-        _decoders[cls] = msgspec.json.Decoder(cls, strict=False)
+        _decoders[cls] = msgspec.json.Decoder(filled(cls), strict=False)
     return _decoders[cls]
 
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _resolved: set[type] = set()
+_filled: dict[type, type] = {}
+
+
+def filled(cls: type[T], /) -> type[T]:
+    """The class to give to msgspec for *cls*: a subclass whose instances preset what may be absent, then are of *cls*.
+
+    Changing an instance's class costs 30 ns, and a frozen class then costs no more: the subclass is not frozen. A class
+    that presets for itself, or that wants to know of its subclasses, is taken as it is.
+    """
+    kept: Any = cls
+    if not attrs.has(cls):
+        return kept  # type: ignore[no-any-return]
+    resolve(kept)
+    if not _is_plain(kept):
+        return kept  # type: ignore[no-any-return]
+    if kept not in _filled:
+        # Kept before its attributes are looked at: classes may hold each other.
+        made = _filled[kept] = type(kept.__name__, (kept,), _filling(kept))
+        hints = typing.get_type_hints(kept, include_extras=True)
+        made.__annotations__ = {name: _inside(hints[name]) for name in attrs.fields_dict(kept)}
+    return _filled[kept]
+
+
+def _is_plain(cls: type) -> bool:
+    return (
+        type(cls) is type
+        and not hasattr(cls, "__attrs_pre_init__")
+        and not any("__init_subclass__" in vars(base) for base in cls.__mro__[:-1])
+    )
+
+
+def _filling(cls: type) -> dict[str, Any]:
+    """The body of that subclass. No slots of its own: else its instances could not change their class."""
+    names: dict[str, Any] = {"cls": cls}
+    lines = ["def preset(self):"]
+    for number, field in enumerate(attrs.fields(cls)):
+        if field.default is not attrs.NOTHING and not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            names[f"default{number}"] = field.default
+            lines.append(f"    self.{field.name} = {None if field.default is None else f'default{number}'}")
+    lines.append("    self.__class__ = cls")
+    exec("\n".join(lines), names)  # noqa: S102  (names of attributes; a loop would cost what this saves)
+    return {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+        "__attrs_pre_init__": names["preset"],
+    }
+
+
+def _inside(hint: Any) -> Any:
+    """A type with the classes in it replaced."""
+    if isinstance(hint, type) and attrs.has(hint):
+        return filled(hint)
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is None or origin is typing.Literal:
+        return hint
+    if origin is typing.Annotated:
+        return typing.Annotated[(_inside(inner[0]), *inner[1:])]
+    replaced = tuple(_inside(each) if each is not Ellipsis else each for each in inner)
+    if replaced == inner:
+        return hint
+    if origin in (typing.Union, types.UnionType):
+        return functools.reduce(operator.or_, replaced)
+    return origin[replaced]
 
 
 def resolve(cls: type) -> None:
-    """Give the module of a generated class the names that its annotations use.
+    """Give the modules of generated classes the names that their annotations use, of *cls* and of all that it holds.
 
     A record module lists the records of other modules in `_LAZY` (name -> module) and imports them for type checkers
     only: they would be slow to import, and they refer to each other in circles.
     """
-    module = sys.modules[cls.__module__]
-    lazy: dict[str, str] | None = getattr(module, "_LAZY", None)
-    if lazy is None or cls in _resolved:
+    if cls in _resolved:
         return
     _resolved.add(cls)
+    for base in cls.__mro__:
+        _import_names(base)
+    for hint in typing.get_type_hints(cls).values():
+        for found in _classes(hint):
+            resolve(found)
+
+
+def _import_names(cls: type) -> None:
+    module = sys.modules[cls.__module__]
+    lazy: dict[str, str] = getattr(module, "_LAZY", {})
+    if not lazy:
+        return
     for annotation in cls.__annotations__.values():
         for name in _NAME.findall(annotation):
             if name in lazy and name not in module.__dict__:
                 module.__dict__[name] = getattr(importlib.import_module(f"{__package__}.records.{lazy[name]}"), name)
-            found = module.__dict__.get(name)
-            if isinstance(found, type) and issubclass(found, Part):
-                resolve(found)
+
+
+def _classes(hint: Any) -> Iterator[type]:
+    if isinstance(hint, type) and attrs.has(hint):
+        yield hint
+    for inner in typing.get_args(hint):
+        yield from _classes(inner)

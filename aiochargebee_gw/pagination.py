@@ -24,6 +24,7 @@ from ._resource import Caller
 from ._wire import document
 from .errors import CursorExpired, DecodeError, InvalidRequest, RequestError
 from .filters import Filter
+from .observe import Stats
 
 __all__ = ["Page", "Pages", "Prefetch", "Stream"]
 
@@ -65,6 +66,11 @@ class Page(Generic[R, Row]):
     def raw(self) -> list[bytes]:
         """Each row's JSON as the server sent it."""
         return document.rows(self._body)
+
+    @functools.cached_property
+    def documents(self) -> list[bytes]:
+        """The JSON of each row's main object, as the server sent it."""
+        return document.documents(self._body, self._operation.main)
 
     def _records(self) -> list[R | DecodeError]:
         cls: type[Any] = self._into or record_class(self._operation.record)
@@ -195,11 +201,14 @@ class Prefetch(Generic[T]):
     Leaving the block cancels what is under way. An error of a fetch comes out of the stream in its place.
     """
 
-    def __init__(self, pages: Pages[T, Any], ahead: int) -> None:
+    def __init__(
+        self, pages: Pages[Any, Any], ahead: int, items: Callable[[Page[Any, Any]], list[T | DecodeError]]
+    ) -> None:
         if not isinstance(ahead, int) or isinstance(ahead, bool) or ahead < 1:
             raise RequestError("prefetch takes the number of pages to fetch ahead, 1 or more", field="prefetch")
         self._pages = pages
         self._ahead = ahead
+        self._items = items
 
     async def __aenter__(self) -> Stream[T]:
         self._group = anyio.create_task_group()
@@ -208,7 +217,7 @@ class Prefetch(Generic[T]):
         send, receive = anyio.create_memory_object_stream[_Fetched](self._ahead - 1)
         self._receive = receive
         self._group.start_soon(_fetch_ahead, _Walk(self._pages), send)
-        self._stream: Stream[T] = Stream(functools.partial(_received, receive), Page._records, self._pages._start)
+        self._stream: Stream[T] = Stream(functools.partial(_received, receive), self._items, self._pages._start)
         return self._stream
 
     async def __aexit__(self, *exc: object) -> None:
@@ -268,7 +277,7 @@ class Pages(Generic[R, Row]):
         self._operation = operation
         self._into = into
         self._start: str | None = own.pop("offset", None)
-        self._draft = draft_list(operation, id, filters, own | ({"offset": self._start} if self._start else {}))
+        self._draft = draft_list(operation, id, filters, own if self._start is None else own | {"offset": self._start})
 
     def __await__(self) -> Generator[Any, None, Page[R, Row]]:
         return self._fetch(self._start).__await__()
@@ -290,7 +299,16 @@ class Pages(Generic[R, Row]):
 
     def prefetch(self, ahead: int = 1) -> Prefetch[R]:
         """Records, with *ahead* pages being fetched while yours is worked on: `async with ... as stream`."""
-        return Prefetch(self, ahead)
+        return Prefetch(self, ahead, Page._records)
+
+    def prefetch_pages(self, ahead: int = 1) -> Prefetch[Page[R, Row]]:
+        """Page by page, with *ahead* pages being fetched while yours is worked on: `async with ... as stream`."""
+        return Prefetch(self, ahead, _itself)
+
+    @property
+    def stats(self) -> Stats:
+        """The counters of the client that this list belongs to."""
+        return self._caller.engine.stats
 
     async def first(self) -> R | None:
         """The first record, None for an empty list. One row is asked for."""

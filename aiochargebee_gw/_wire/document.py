@@ -8,21 +8,22 @@ can leave before the rows are decoded. Lists have the form `{"list": [{"customer
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from ..errors import DecodeError
 
-__all__ = ["Source", "explain", "fields_of", "loads", "next_offset", "rows"]
+__all__ = ["Source", "documents", "explain", "fields_of", "loads", "next_offset", "rows"]
 
 
 class _Tail(msgspec.Struct):
     next_offset: str | None = None
 
 
-class _Rows(msgspec.Struct):
-    list: list[msgspec.Raw]
+class _Rows(msgspec.Struct, rename={"rows": "list"}):
+    rows: list[msgspec.Raw]
 
 
 _tail = msgspec.json.Decoder(_Tail)
@@ -58,7 +59,18 @@ def next_offset(body: bytes) -> str | None:
 def rows(body: bytes) -> list[bytes]:
     """The rows of a page as the server wrote them, undecoded (they share no memory with the page)."""
     found: _Rows = _decode(_rows, body)
-    return [bytes(row) for row in found.list]
+    return [bytes(row) for row in found.rows]
+
+
+@cache
+def _documents(key: str) -> msgspec.json.Decoder[Any]:
+    row = msgspec.defstruct("Row", [(key, msgspec.Raw)], gc=False)
+    return msgspec.json.Decoder(msgspec.defstruct("Documents", [("list", list[row])]))  # type: ignore[valid-type]
+
+
+def documents(body: bytes, key: str) -> list[bytes]:
+    """What stands under *key* in each row of a page, as the server wrote it. Raises `DecodeError`."""
+    return [bytes(getattr(row, key)) for row in _decode(_documents(key), body).list]
 
 
 def fields_of(document: bytes) -> dict[str, bytes]:

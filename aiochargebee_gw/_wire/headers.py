@@ -5,9 +5,9 @@ Chargebee: "Idempotent requests" (the key has at most 100 characters). RFC 9110 
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_tz
 
 from ..errors import RequestError
@@ -75,6 +75,7 @@ def _instant(text: str) -> int | None:
     if parsed is None:
         return None
     try:
-        return calendar.timegm(parsed[:9]) - (parsed[9] or 0)
+        moment = datetime(*parsed[:6], tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return int(moment.timestamp()) - (parsed[9] or 0)

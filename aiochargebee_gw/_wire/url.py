@@ -94,7 +94,8 @@ def _leaves(text: str) -> bool:
 
 def check_path(path: str) -> str:
     """The path of an untyped call: below `/api/v2/`, no query, no dot segments. Raises `RequestError`."""
-    encoded = quote(path, safe="/%:@-._~!$&'()*+,;=") if isinstance(path, str) else ""
+    usable = isinstance(path, str) and not set(path) & set("?#")
+    encoded = quote(path, safe="/%:@-._~!$&'()*+,;=") if usable else ""
     if not encoded.startswith(API_PREFIX) or not _PATH.match(encoded) or "//" in encoded or _leaves(encoded):
         raise RequestError(
             "the path must begin with /api/v2/ and hold no query, no empty and no '.' or '..' segment",

@@ -1,0 +1,179 @@
+"""The catalogue's operations in the model, with the rules for sorting and for the product catalogues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from .model import Attribute, Enum, Filter, Operation, Record, Type
+from .names import CatalogueError, camel
+from .types import Context, answer_type, enum_class, legal_operators, parameter
+
+__all__ = ["operations_of", "spec"]
+
+_SORT_AXES = ("created_at", "date", "updated_at", "occurred_at")
+_PAGING = frozenset(("limit", "offset", "sort_by"))
+_PC1 = frozenset(("addon", "plan"))
+_PC2 = frozenset(("attached_item", "differential_price", "item", "item_family", "item_price", "price_variant"))
+_OF_ITEMS = re.compile(r"(?:for|with)_items|charge_items?(?![a-z])")
+
+
+def operations_of(context: Context, resource: str) -> tuple[Operation, ...]:
+    """The operations of one file, in its order."""
+    told = context.documents[resource]["operations"]
+    item_twins = {_without_items(row["path"]) for row in told.values() if _OF_ITEMS.search(row["path"])}
+    return tuple(_operation(context, resource, name, row, item_twins) for name, row in told.items())
+
+
+def _operation(context: Context, resource: str, name: str, row: dict[str, Any], item_twins: set[str]) -> Operation:
+    listing = row["list"]
+    filtering = listing and row["http"] == "GET"
+    answer = _answer(context, resource, name, row)
+    main = _main(answer) if listing else None
+    sorts = tuple((row.get("sort_by") or {}).get("asc", ())) if filtering else ()
+    return Operation(
+        name=name,
+        method=row["http"],
+        path=row["path"],
+        params=tuple(_params(context, row, filtering=filtering)),
+        json_keys=row["json_keys"],
+        answer=answer,
+        listing=listing,
+        paged=filtering,
+        main=main,
+        filters=tuple(_filters(context, row, main)) if filtering and main else (),
+        sorts=sorts,
+        default_sort=_default_sort(row, sorts),
+        include_deleted=bool(row.get("include_deleted")),
+        custom_filters=bool(row.get("custom_field_filters")),
+        custom_fields=row["http"] == "POST" and bool(row.get("custom_fields")),
+        keyed=row["idempotent"],
+        json_body=row["json_body"],
+        sub_domain=row["sub_domain"],
+        catalog=_catalog(resource, name, row, item_twins),
+    )
+
+
+def _answer(context: Context, resource: str, name: str, row: dict[str, Any]) -> Record:
+    cls = f"{context.documents[resource]['class']}{camel(name)}{'Row' if row['list'] else 'Answer'}"
+    told = row["rows"] if row["list"] else row["response"] or {}
+    fields = tuple(
+        Attribute(name=key, type=answer_type(context, value), required=bool(value.get("required")))
+        for key, value in told.items()
+    )
+    return Record(name=cls, base="Envelope", doc="", fields=fields)
+
+
+def _main(row: Record) -> tuple[str, str, str]:
+    """Key, module and class of a row's main record: the first one that every row has."""
+    for field in row.fields:
+        if field.required and field.type.record:
+            return field.name, *field.type.record
+    raise CatalogueError(f"{row.name} has no record that every row holds")
+
+
+def _params(context: Context, row: dict[str, Any], *, filtering: bool) -> Iterator[Attribute]:
+    for name, told in row["params"].items():
+        if filtering and (name in _PAGING or told["type"] == "filter" or _holds_filters(told)):
+            continue
+        yield parameter(context, name, told)
+
+
+def _holds_filters(told: dict[str, Any]) -> bool:
+    kinds = {field["type"] == "filter" for field in told.get("fields", {}).values()}
+    if kinds == {True, False}:
+        raise CatalogueError("an object holds filters and other parameters")
+    return kinds == {True}
+
+
+def _filters(context: Context, row: dict[str, Any], main: tuple[str, str, str]) -> Iterator[Filter]:
+    for name, told in row["params"].items():
+        if told["type"] == "filter" and name not in _PAGING:
+            yield _filter(context, main[1], (name,), told)
+        elif _holds_filters(told):
+            for inner, field in told["fields"].items():
+                yield _filter(context, main[1], (name, inner), field)
+
+
+def _filter(context: Context, resource: str, path: tuple[str, ...], told: dict[str, Any]) -> Filter:
+    enum = _enum_at(context, resource, path) if told["filter"] == "enum" else None
+    return Filter(
+        wire=path[0] + "".join(f"[{step}]" for step in path[1:]),
+        kind=told["filter"],
+        operators=legal_operators(told),
+        values=tuple(told.get("values", ())),
+        enum=enum,
+        required=bool(told.get("required")),
+    )
+
+
+def _enum_at(context: Context, resource: str, path: tuple[str, ...]) -> Enum | None:
+    """The enum of the record's attribute that a filter is named after, if it has one."""
+    document = context.documents[resource]
+    fields = document["fields"]
+    for step in path[:-1]:
+        # A filter of a list of parts is named after one of them: omnichannel_subscription_item[status].
+        told = fields.get(step) or fields.get(step + "s")
+        reference = (told or {}).get("ref") or (told or {}).get("items", {}).get("ref")
+        if not reference:
+            return None
+        module, _, name = reference.partition(".")
+        holder = context.documents[module]
+        fields = holder["fields"] if name == holder["class"] else holder["sub_resources"][name]
+    told = fields.get(path[-1])
+    if told is None or not (told.get("enum") or told.get("items", {}).get("enum")):
+        return None
+    return enum_class(answer_type(context, told))
+
+
+def _default_sort(row: dict[str, Any], sorts: tuple[str, ...]) -> str | None:
+    """The time of creation where the list sorts by it, else the next best; an override may say `default_sort`."""
+    if chosen := row.get("default_sort"):
+        if chosen not in sorts:
+            raise CatalogueError(f"{row['path']} is not sorted by {chosen}")
+        return cast("str", chosen)
+    return next((axis for axis in _SORT_AXES if axis in sorts), None)
+
+
+def _catalog(resource: str, name: str, row: dict[str, Any], item_twins: set[str]) -> str | None:
+    """pc1 or pc2: by the resource, by a name that speaks of items, by having a twin that does, or by an override."""
+    if "catalog" in row:
+        return cast("str", row["catalog"]) or None
+    if resource in _PC1:
+        return "pc1"
+    if resource in _PC2 or _OF_ITEMS.search(name) or _OF_ITEMS.search(row["path"]):
+        return "pc2"
+    return "pc1" if row["path"] in item_twins else None
+
+
+def _without_items(path: str) -> str:
+    return path.replace("_for_items", "")
+
+
+def spec(kind: Type, name: str, json_keys: dict[str, int], level: int = 0) -> Any:
+    """How `_wire.form` writes a parameter. `json_keys` says which names go as one JSON text, and at which level: 0 is
+    the parameter itself, 1 what stands in an object or in an item of a list."""
+    if kind.kind == "json" or json_keys.get(name) == level:
+        return "json"
+    if kind.item:
+        return [_fields_spec(kind.item, json_keys, level) if kind.item.fields else kind.item.kind]
+    if kind.kind == "object":
+        return _fields_spec(kind, json_keys, level)
+    if kind.kind == "filter":
+        return {operator: _filter_spec(kind.filter_kind, operator) for operator in kind.operators}
+    return kind.kind
+
+
+def _fields_spec(kind: Type, json_keys: dict[str, int], level: int) -> dict[str, Any]:
+    return {field.name: spec(field.type, field.name, json_keys, level + 1) for field in kind.fields}
+
+
+def _filter_spec(kind: str, operator: str) -> str:
+    if operator == "is_present" or kind == "boolean":
+        return "bool"
+    if operator in ("in", "not_in"):
+        return "json"
+    if operator == "between":
+        return "times" if kind == "timestamp" else "json"
+    return {"string": "str", "enum": "enum", "number": "int", "timestamp": "time"}[kind]

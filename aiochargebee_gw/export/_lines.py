@@ -1,0 +1,36 @@
+"""One record's JSON as one line, and the id in it, without decoding the record."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+__all__ = ["identity", "line"]
+
+
+class _Identified(msgspec.Struct):
+    id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_identified = msgspec.json.Decoder(_Identified)
+# Chargebee writes the id first; looking there costs a tenth of scanning the record.
+_LEADING_ID = re.compile(rb'\{"id":("[^"\\]*")')
+
+
+def line(document: bytes) -> bytes:
+    """*document* without line breaks. They stand between tokens only: inside of strings JSON has them escaped."""
+    if b"\n" in document or b"\r" in document:
+        return msgspec.json.format(document, indent=-1)
+    return document
+
+
+def identity(document: bytes) -> bytes | None:
+    """The record's id as it is spelled in the JSON; None where it has none."""
+    if leading := _LEADING_ID.match(document):
+        return leading[1]
+    try:
+        found = bytes(_identified.decode(document).id)
+    except msgspec.DecodeError:  # no object
+        return None
+    return None if found == b"null" else found

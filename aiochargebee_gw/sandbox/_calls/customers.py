@@ -1,0 +1,102 @@
+"""Writing customers: https://apidocs.chargebee.com/docs/api/customers."""
+
+from __future__ import annotations
+
+from aiochargebee_gw.sandbox._calls.reads import with_card
+from aiochargebee_gw.sandbox._desk import Desk
+from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
+from aiochargebee_gw.sandbox._kinds import KINDS
+from aiochargebee_gw.sandbox._messages import Call
+from aiochargebee_gw.sandbox._params import CUSTOMER_CREATE, CUSTOMER_DELETE, CUSTOMER_UPDATE
+from aiochargebee_gw.sandbox._problems import duplicate
+
+_NOT_ATTRIBUTES = ("card", "bank_account", "token_id", "payment_method", "payment_intent", "taxjar_exemption_category")
+_BRANDS = {"3": "american_express", "4": "visa", "5": "mastercard", "6": "discover"}
+
+
+def create(desk: Desk, call: Call, _id: str) -> JsonObject:
+    """``POST /customers``; an id that is taken is 400 ``duplicate_entry``."""
+    params = desk.params(call, CUSTOMER_CREATE, custom="customer")
+    value, card = add_customer(desk, params, "id")
+    return without_nulls({"customer": value, "card": card})
+
+
+def add_customer(desk: Desk, params: JsonObject, id_param: str) -> tuple[JsonObject, JsonObject | None]:
+    """Store a customer, and a card when one was sent; ``id_param`` names the id in a ``duplicate_entry``."""
+    params = without_nulls(params)
+    id = params.get("id") or desk.new_id()
+    if desk.store.text("customer", id) is not None:
+        raise duplicate(id_param, id)
+    card = _card(params.get("card", {}), id, desk)
+    value = {name: item for name, item in params.items() if name not in _NOT_ATTRIBUTES}
+    value = _dressed({**value, "id": id})
+    if card is not None:
+        value |= {"card_status": "valid", "primary_payment_source_id": card["payment_source_id"]}
+        desk.create("card", card)
+    made = desk.create("customer", value)
+    stored_card = desk.card_of(id)
+    desk.emit("customer_created", {"customer": made, "card": stored_card})
+    return made, stored_card
+
+
+def update(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /customers/{id}``; a blank value clears the attribute, what is left out stays."""
+    value = desk.find("customer", id)
+    params = desk.params(call, CUSTOMER_UPDATE, custom="customer")
+    params.pop("taxjar_exemption_category", None)
+    value.update(_dressed(params))
+    # A required attribute cannot be absent: clearing it brings the default back.
+    for name, default in KINDS["customer"].defaults.items():
+        if value.get(name) is None:
+            value[name] = default
+    saved = desk.save("customer", value)
+    desk.emit("customer_changed", {"customer": saved})
+    return with_card(desk, {"customer": saved}, id)
+
+
+def delete(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /customers/{id}/delete``: the customer and what hangs on it are marked deleted."""
+    desk.params(call, CUSTOMER_DELETE)
+    value = desk.find("customer", id)
+    for kind in ("subscription", "invoice", "transaction"):
+        for row in desk.store.owned(kind, id):
+            desk.save(kind, {**row, "deleted": True})
+    saved = desk.save("customer", {**value, "deleted": True})
+    desk.emit("customer_deleted", {"customer": saved})
+    return with_card(desk, {"customer": saved}, id)
+
+
+def _dressed(value: JsonObject) -> JsonObject:
+    """Nested objects say what they are."""
+    dressed = dict(value)
+    if isinstance(dressed.get("billing_address"), dict):
+        address = without_nulls(dressed["billing_address"])
+        dressed["billing_address"] = {"validation_status": "not_validated", **address, "object": "billing_address"}
+    for name, object_name in (
+        ("entity_identifiers", "entity_identifier"),
+        ("tax_providers_fields", "tax_providers_field"),
+    ):
+        if dressed.get(name):
+            dressed[name] = [{**without_nulls(row), "object": object_name} for row in dressed[name]]
+    return dressed
+
+
+def _card(params: JsonObject, customer_id: str, desk: Desk) -> JsonObject | None:
+    sent = without_nulls(params)
+    if not (sent.get("number") or sent.get("tmp_token")):
+        return None
+    number = sent.get("number", "4111111111111111")
+    kept = {
+        name: value
+        for name, value in sent.items()
+        if name not in ("number", "tmp_token", "cvv", "preferred_scheme", "additional_information")
+    }
+    return {
+        "payment_source_id": f"pm_{desk.new_id()}",
+        **kept,
+        "iin": number[:6],
+        "last4": number[-4:],
+        "masked_number": f"************{number[-4:]}",
+        "card_type": _BRANDS.get(number[:1], "other"),
+        "customer_id": customer_id,
+    }

@@ -1,0 +1,123 @@
+"""What every call of a site works with: the rows, the time, the ids, the log of events."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from random import Random
+from urllib.parse import quote
+
+from attrs import define, field
+
+from aiochargebee_gw.sandbox._coerce import read_params
+from aiochargebee_gw.sandbox._form import body_pairs
+from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
+from aiochargebee_gw.sandbox._kinds import KINDS, kind_of
+from aiochargebee_gw.sandbox._messages import Call
+from aiochargebee_gw.sandbox._params import Schema
+from aiochargebee_gw.sandbox._problems import not_found
+from aiochargebee_gw.sandbox._store import Store
+
+_ALPHABET = string.ascii_letters + string.digits
+DOWNLOAD_SECONDS = 3_600
+
+
+@define
+class Download:
+    """A document behind a secret link: which invoice, until when (Unix seconds)."""
+
+    invoice_id: str
+    valid_till: int
+
+
+@define
+class Desk:
+    """One site at work. ``now`` gives Unix seconds, ``origin`` the server's own URL."""
+
+    store: Store
+    now: Callable[[], float]
+    origin: Callable[[], str]
+    ids: Random
+    strict: bool = False
+    downloads: dict[str, Download] = field(factory=dict)
+
+    def at(self) -> int:
+        """Whole Unix seconds."""
+        return int(self.now())
+
+    def new_id(self) -> str:
+        """An id in the vendor's style: 16 letters and digits, the same sequence for one seed."""
+        return "".join(self.ids.choices(_ALPHABET, k=16))
+
+    def params(self, call: Call, schema: Schema, *, custom: str | None = None) -> JsonObject:
+        """The typed form parameters of a call; raises ``Problem`` (400)."""
+        return read_params(schema, body_pairs(call.body), strict=self.strict, custom=custom)
+
+    def find(self, kind: str, id: str, *, param: str | None = None) -> JsonObject:
+        """A row that is there and not deleted; raises ``Problem`` (404)."""
+        value = self.store.get(kind, id)
+        if value is None or value.get("deleted") is True:
+            raise not_found(kind, id, param)
+        return value
+
+    def card_of(self, customer_id: str) -> JsonObject | None:
+        """The customer's card."""
+        cards = self.store.owned("card", customer_id)
+        return cards[0] if cards else None
+
+    def create(self, kind: str, values: JsonObject) -> JsonObject:
+        """Add a row, stamped as the API stamps it; attributes that are given win over the stamps."""
+        spec = kind_of(kind)
+        at = self.at()
+        value: JsonObject = {spec.key: self.new_id(), **spec.defaults, **_stamps(kind, at), **values}
+        if spec.versioned and "resource_version" not in values:
+            value["resource_version"] = int(self.now() * 1000)
+        if kind in _NAMED:
+            value.setdefault("name", value[spec.key])
+        value = without_nulls({**value, "object": kind})
+        self.store.add(kind, value, born=at)
+        return value
+
+    def save(self, kind: str, value: JsonObject, *, given: JsonObject | None = None) -> JsonObject:
+        """Write a changed row back with new stamps; those that ``given`` names keep their value."""
+        spec = KINDS[kind]
+        if spec.versioned:
+            value["updated_at"] = self.at()
+            # Two changes in one millisecond still get two versions.
+            value["resource_version"] = max(int(self.now() * 1000), value.get("resource_version", 0) + 1)
+        value = without_nulls({**value, **(given or {})})
+        self.store.put(kind, value)
+        return value
+
+    def discard(self, kind: str, value: JsonObject) -> None:
+        """Delete a row: marked where the resource can say so, else taken out."""
+        if not KINDS[kind].soft:
+            self.store.remove(kind, value[KINDS[kind].key])
+        elif kind == "plan":
+            self.save(kind, {**value, "status": "deleted"})
+        else:
+            self.save(kind, {**value, "deleted": True})
+
+    def emit(self, event_type: str, content: Mapping[str, JsonObject | None]) -> None:
+        """Append an event."""
+        kept = {name: value for name, value in content.items() if value is not None}
+        self.create("event", {"id": f"ev_{self.new_id()}", "event_type": event_type, "content": kept})
+
+    def download_url(self, invoice_id: str) -> tuple[str, int]:
+        """A secret link to an invoice's PDF and the Unix second at which it ends."""
+        token = secrets.token_urlsafe(24)
+        valid_till = self.at() + DOWNLOAD_SECONDS
+        self.downloads[token] = Download(invoice_id, valid_till)
+        return f"{self.origin()}/downloads/{token}/{quote(invoice_id, safe='')}.pdf", valid_till
+
+
+_NAMED = ("item", "item_price", "item_family", "plan")
+
+
+def _stamps(kind: str, at: int) -> JsonObject:
+    spec = KINDS[kind]
+    stamps: JsonObject = {spec.born: at} if spec.born else {}
+    if spec.versioned:
+        stamps["updated_at"] = at
+    return stamps

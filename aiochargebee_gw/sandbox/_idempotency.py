@@ -1,0 +1,58 @@
+"""Idempotency keys: https://apidocs.chargebee.com/docs/api/idempotency.
+
+A key is remembered for 30 minutes with the path and body it came with; the same request again gets the
+stored answer and ``chargebee-idempotency-replayed: true``, any other request with the key is 422.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from attrs import define, evolve, field, frozen
+
+from aiochargebee_gw.sandbox._messages import Answer, Call
+from aiochargebee_gw.sandbox._problems import Problem, wrong_value
+
+HEADER = "chargebee-idempotency-key"
+REPLAYED = "chargebee-idempotency-replayed"
+WINDOW_SECONDS = 30 * 60
+MAX_KEY = 100
+
+
+@frozen
+class _Kept:
+    fingerprint: bytes
+    answer: Answer
+    until: float
+
+
+@define
+class IdempotencyKeys:
+    """The keys of one site."""
+
+    kept: dict[str, _Kept] = field(factory=dict)
+
+    def replay(self, key: str, call: Call, now: float) -> Answer | None:
+        """The stored answer, or None for a new key; raises ``Problem`` (400 too long, 422 other request)."""
+        if len(key) > MAX_KEY:
+            raise wrong_value(HEADER, f"should not be longer than {MAX_KEY} characters")
+        found = self.kept.get(key)
+        if found is None or found.until <= now:
+            return None
+        if found.fingerprint != _fingerprint(call):
+            raise Problem(
+                422,
+                "unable_to_process_request",
+                "The idempotency key provided has already been used for a different request.",
+            )
+        return evolve(found.answer, headers={**found.answer.headers, REPLAYED: "true"})
+
+    def keep(self, key: str, call: Call, answer: Answer, now: float) -> None:
+        """Remember an answer; an overload or a failure of the server is not one."""
+        if answer.status < 500 and answer.status != 429:
+            self.kept = {name: kept for name, kept in self.kept.items() if kept.until > now}
+            self.kept[key] = _Kept(_fingerprint(call), answer, now + WINDOW_SECONDS)
+
+
+def _fingerprint(call: Call) -> bytes:
+    return sha256(call.path.encode() + b"\0" + call.body).digest()

@@ -1,0 +1,25 @@
+"""JSON as the sandbox writes and reads it: compact, UTF-8, nulls never stored."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+JsonObject: TypeAlias = dict[str, Any]
+"""One decoded JSON object. The only place where ``Any`` enters the sandbox."""
+
+encode = msgspec.json.encode
+
+
+def decode_object(data: bytes | str) -> JsonObject:
+    """Decode a JSON object; raises ``ValueError`` for anything else."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
+def without_nulls(value: JsonObject) -> JsonObject:
+    """A copy without keys whose value is ``None``: Chargebee leaves absent attributes out."""
+    return {key: item for key, item in value.items() if item is not None}

@@ -1,0 +1,69 @@
+"""The values that travel between the doors, the site and the test: call, answer, record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+JSON_TYPE = "application/json;charset=utf-8"
+
+
+@frozen
+class Call:
+    """One request as a site sees it: the door is already behind it.
+
+    ``path`` is the native path after ``/api/v2`` (``/customers/cust_1``), ``segments`` its decoded
+    parts, ``query`` the raw query string, ``body`` the bytes as they arrived.
+    """
+
+    method: str
+    path: str
+    segments: tuple[str, ...]
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    idempotency_key: str | None = None
+
+
+@frozen
+class Answer:
+    """What goes back: a status, a whole body in memory and the headers that are not routine."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(factory=dict)
+    content_type: str = JSON_TYPE
+
+
+@frozen
+class RecordedRequest:
+    """One request that reached the sandbox, recorded when its answer was sent.
+
+    ``door`` is ``gateway``, ``control``, ``site``, ``page``, ``file`` or ``none``; ``path`` is the raw
+    path on the wire (percent-encoding kept), ``query`` the raw query string, ``headers`` are
+    case-insensitive, ``status`` is 0 where no answer was sent (dropped, hung), ``at`` is the arrival
+    in Unix seconds of the sandbox's clock.
+    """
+
+    door: str
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+    at: float
+
+    @property
+    def native_path(self) -> str:
+        """The path as Chargebee sees it, after ``/api/v2``; elsewhere the whole path."""
+        return native_path(self.path)
+
+
+def native_path(path: str) -> str:
+    """``/chargebee/api/v2/customers`` and ``/api/v2/customers`` give ``/customers``."""
+    for prefix in ("/chargebee/api/v2", "/api/v2"):
+        if path.startswith(prefix + "/"):
+            return path[len(prefix) :]
+    return path

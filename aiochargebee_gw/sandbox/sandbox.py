@@ -1,0 +1,253 @@
+"""The embedded sandbox: the gateway, its control plane and a Chargebee site on one loopback port."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from aiohttp import web
+
+from aiochargebee_gw.sandbox._account import CHARGEBEE, Account
+from aiochargebee_gw.sandbox._doors import Doors
+from aiochargebee_gw.sandbox._edge import Edge
+from aiochargebee_gw.sandbox._json import JsonObject
+from aiochargebee_gw.sandbox._kinds import kind_of
+from aiochargebee_gw.sandbox._messages import RecordedRequest
+from aiochargebee_gw.sandbox._seed.world import seeded_store
+from aiochargebee_gw.sandbox._site import Site
+from aiochargebee_gw.sandbox._window import Window
+from aiochargebee_gw.sandbox.clock import SEED_EPOCH, Clock, SystemClock
+from aiochargebee_gw.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from aiochargebee_gw import Gateway
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CATALOGS = ("pc1", "pc2", "both")
+
+
+class Sandbox:
+    """A stateful stand-in for everything the client talks to; nothing leaves the machine.
+
+    ``records`` is the number of live customers (each with at least one subscription), ``seed`` picks the
+    data, ``latency`` is seconds per answer, ``rate`` the requests per second that the gateway door admits,
+    ``site_rate`` the requests per minute that each Chargebee site admits, ``strict`` refuses parameters that the
+    live API would ignore, ``catalog`` is the Product Catalog: ``pc1``, ``pc2`` or ``both``. The first
+    connection is ACTIVE and opens the seeded site; every further one opens a site of its own that holds the
+    product catalogue and no customers. Raises ``ValueError`` for arguments outside these meanings.
+
+    ``on_request`` may be set to a function that is called with each :class:`RecordedRequest` (its ``status``
+    still 0) before the answer is computed. ``clock`` may be replaced at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: int = 500,
+        seed: int = 7,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        latency: float = 0.0,
+        rate: int | None = None,
+        strict: bool = False,
+        catalog: str = "pc2",
+        site_rate: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        _check(records, host, port, latency, catalog)
+        _check_rate("rate", rate)
+        _check_rate("site_rate", site_rate)
+        self._records, self._seed, self._catalog, self._strict = records, seed, catalog, strict
+        self._host, self._port, self._rate, self._site_rate = host, port, rate, site_rate
+        self._bound: int | None = None
+        self._runner: web.ServerRunner | None = None
+        self.clock: Clock = clock or SystemClock()
+        self.on_request: Callable[[RecordedRequest], object] | None = None
+        self.faults = Faults()
+        self._account, self._primary = self._new_account()
+        self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
+
+    @property
+    def url(self) -> str:
+        """The one origin of all doors; raises ``RuntimeError`` before the start."""
+        return f"http://{self._authority()}"
+
+    @property
+    def gateway_url(self) -> str:
+        """What comes before ``/chargebee``."""
+        return self.url
+
+    @property
+    def control_url(self) -> str:
+        """What comes before ``/connections``."""
+        return self.url
+
+    @property
+    def site_url(self) -> str:
+        """What comes before ``/api/v2``: the seeded site itself, for any Chargebee client."""
+        return self.url
+
+    @property
+    def api_key(self) -> str:
+        """The Bearer key of the gateway, and the Basic user of the site door."""
+        return self._account.api_key
+
+    @property
+    def connection_id(self) -> str:
+        """The connection that is ACTIVE from the start."""
+        return self._primary
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request in the order of its answer, from all doors."""
+        return self._edge.requests
+
+    async def __aenter__(self) -> Sandbox:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen on the running loop; raises ``RuntimeError`` when it already does, ``OSError`` for a busy port."""
+        if self._runner is not None:
+            raise RuntimeError("the sandbox is already running")
+        self._site()
+        self._edge.stopping.clear()
+        server = web.Server(self._edge.handle, handler_cancellation=True, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.2)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self._bound = int(runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening and let go of hanging requests; the data stays until the object goes."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            self._edge.stopping.set()
+            await runner.cleanup()
+            self._bound = None
+
+    def reset(self) -> None:
+        """Back to the seeded state; requests and faults are cleared, the key, URL and connection stay."""
+        self.faults.clear()
+        self._edge.requests.clear()
+        for site in self._account.sites.values():
+            site.desk.store.close()
+        self._account, self._primary = self._new_account()
+        self._edge.doors = self._new_doors()
+
+    def gateway(self, **options: Any) -> Gateway:
+        """An unopened ``Gateway`` for this sandbox; ``options`` go to it, ``settings=`` keeps all but the URLs."""
+        from aiochargebee_gw import Gateway, Settings
+
+        settings: Settings = options.pop("settings", None) or Settings()
+        settings = attrs.evolve(settings, gateway_url=self.gateway_url, control_url=self.control_url)
+        options.setdefault("api_key", self.api_key)
+        return Gateway(settings=settings, **options)
+
+    def insert(self, kind: str, values: JsonObject) -> JsonObject:
+        """Add a row to the seeded site and return it.
+
+        Missing required attributes get defaults, times and ``resource_version`` are stamped as the API does
+        unless given; ``None`` leaves an attribute out (``{"updated_at": None}``). Raises ``ValueError`` for an
+        unknown kind, an id that is taken or a missing ``customer_id``.
+        """
+        spec = kind_of(kind)
+        if spec.owner is not None and kind != "transaction" and values.get("customer_id") is None:
+            raise ValueError(f"a {kind} needs a customer_id")
+        try:
+            return self._site().desk.create(kind, values)
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"there is already a {kind} {values.get(spec.key)!r}") from error
+
+    def update(self, kind: str, id: str, values: JsonObject) -> JsonObject:
+        """Change attributes of a row and return it; ``None`` clears one. Raises ``KeyError`` for an unknown id."""
+        row = self._row(kind, id)
+        return self._site().desk.save(kind, {**row, **values}, given=values)
+
+    def delete(self, kind: str, id: str) -> None:
+        """Delete a row as the API does: where it can, it stays with ``deleted: true``. Raises ``KeyError``."""
+        row = self._row(kind, id)
+        self._site().desk.discard(kind, row)
+
+    def get(self, kind: str, id: str) -> JsonObject | None:
+        """A copy of a row, deleted or not; None for an unknown id. Raises ``ValueError`` for an unknown kind."""
+        return self._site().desk.store.get(kind_of(kind).name, id)
+
+    def count(self, kind: str, *, include_deleted: bool = False) -> int:
+        """How many rows of a kind the seeded site has."""
+        return self._site().desk.store.count(kind_of(kind).name, include_deleted=include_deleted)
+
+    def _row(self, kind: str, id: str) -> JsonObject:
+        found = self.get(kind, id)
+        if found is None:
+            raise KeyError(f"there is no {kind} {id!r}")
+        return found
+
+    def _site(self) -> Site:
+        account = self._account
+        if self._primary not in account.sites:
+            account.sites[self._primary] = self._new_site(self._primary, self._records)
+        return account.sites[self._primary]
+
+    def _new_account(self) -> tuple[Account, str]:
+        random = Random(f"aiochargebee-gw account {self._seed}")  # noqa: S311 - the same seed, the same key
+        account = Account(
+            f"sandbox_{random.getrandbits(128):032x}",
+            lambda: self.clock.now(),
+            lambda: self.url,
+            random,
+            lambda connection: self._new_site(connection, 0),
+        )
+        return account, account.connect(CHARGEBEE, "API_KEY", status="ACTIVE", at=SEED_EPOCH).id
+
+    def _new_site(self, connection: str, records: int) -> Site:
+        return Site(
+            seeded_store(records, self._seed, self._catalog),
+            now=lambda: self.clock.now(),
+            origin=lambda: self.url,
+            seed=f"{self._seed} {connection}",
+            catalog=self._catalog,
+            strict=self._strict,
+            rate=self._site_rate,
+        )
+
+    def _new_doors(self) -> Doors:
+        window = None if self._rate is None else Window(self._rate, 1.0)
+        return Doors(self._account, self._site, self._authority, window)
+
+    def _authority(self) -> str:
+        if self._bound is None:
+            raise RuntimeError("the sandbox has no URL before it is started")
+        return f"[{self._host}]:{self._bound}" if ":" in self._host else f"{self._host}:{self._bound}"
+
+
+def _check(records: int, host: str, port: int, latency: float, catalog: str) -> None:
+    if records < 0:
+        raise ValueError(f"records must not be negative, got {records!r}")
+    if host not in LOOPBACK:
+        raise ValueError(f"the sandbox listens on loopback only ({', '.join(LOOPBACK)}), got {host!r}")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be between 0 and 65535, got {port!r}")
+    if not 0 <= latency < float("inf"):
+        raise ValueError(f"latency must be seconds from 0, got {latency!r}")
+    if catalog not in CATALOGS:
+        raise ValueError(f"catalog must be one of {', '.join(CATALOGS)}, got {catalog!r}")
+
+
+def _check_rate(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{name} must be None or a whole number from 1, got {value!r}")

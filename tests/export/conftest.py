@@ -1,0 +1,52 @@
+"""A server in memory that answers with the pages that a test gives, byte for byte."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from aiochargebee_gw import Gateway, Limits, Pages, Retry, Settings
+from aiochargebee_gw._wire.message import Request, Response
+from aiochargebee_gw.transport.memory import MemoryTransport
+
+Serve = Callable[..., Pages[Any, Any]]
+
+
+def body(*rows: bytes, offset: str | None = None) -> bytes:
+    """A page of these rows."""
+    tail = b"" if offset is None else b',"next_offset":"%b"' % offset.encode()
+    return b'{"list":[' + b",".join(rows) + b"]" + tail + b"}"
+
+
+def customer(document: bytes) -> bytes:
+    """A row of a list of customers, with a card beside the customer."""
+    return b'{"customer":' + document + b',"card":{"id":"card"}}'
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """A list of customers from the bodies given, in order; an exception is raised in its place, an int is a status."""
+
+    def make(*answers: bytes | int | BaseException) -> Pages[Any, Any]:
+        async def handle(request: Request) -> Response:
+            offset = parse_qs(urlsplit(request.url).query).get("offset", ["0"])[0]
+            answer = answers[int(offset)]
+            if isinstance(answer, BaseException):
+                raise answer
+            if isinstance(answer, int):
+                return Response(status=answer, headers={}, body=b"")
+            return Response(status=200, headers={}, body=answer)
+
+        settings = Settings(
+            gateway_url="http://127.0.0.1",
+            control_url="http://127.0.0.1",
+            limits=Limits(account_per_second=math.inf),
+            retry=Retry(attempts=1),
+        )
+        return Gateway("sandbox_key", settings=settings, transport=MemoryTransport(handle)).customers.list()
+
+    return make

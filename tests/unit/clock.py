@@ -1,0 +1,27 @@
+"""A clock whose time passes only when somebody sleeps by it."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractAsyncContextManager
+
+import anyio.lowlevel
+
+
+class FakeClock:
+    """`sleep` moves time at once; `slept` keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += max(0.0, seconds)
+        await anyio.lowlevel.checkpoint()
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
+        return contextlib.nullcontext()

@@ -1,0 +1,253 @@
+"""The one loop, on a clock of its own and a transport without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from aiochargebee_gw import Limits, Retry, Timeouts, errors
+from aiochargebee_gw._engine import Call, Engine
+from aiochargebee_gw._wire.message import Request, Response
+from aiochargebee_gw.observe import AttemptFinished, CallFinished, Event, Waited
+from aiochargebee_gw.transport.memory import MemoryTransport
+
+from .clock import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+OK = Response(status=200, headers={}, body=b"{}")
+LIMITED = Response(status=429, headers={"retry-after": "3"}, body=b"")
+DOWN = Response(status=503, headers={}, body=b"")
+READ = Call(
+    request=Request(method="GET", url="https://h/x", headers={}, label="GET /x"),
+    safe=True,
+    site="",
+    retry=Retry(),
+    timeouts=Timeouts(),
+)
+WRITE = attrs.evolve(READ, safe=False, idempotency_key="k1")
+
+
+def _script(answers: Sequence[Response | Exception]) -> Callable[[Request], Awaitable[Response]]:
+    left = list(answers)
+
+    async def handler(request: Request) -> Response:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return handler
+
+
+def _engine(*answers: Response | Exception, **limits: Any) -> tuple[Engine, MemoryTransport, FakeClock, list[Event]]:
+    transport, clock, events = MemoryTransport(_script(answers)), FakeClock(), list[Event]()
+    engine = Engine(transport, limits=Limits(**limits), clock=clock, draw=lambda: 1.0, observers=[events.append])
+    return engine, transport, clock, events
+
+
+async def test_a_read_is_repeated_until_it_succeeds() -> None:
+    """A lost connection, a 503 and a 429 each cost one more attempt, with the pauses of the policy."""
+    engine, transport, clock, events = _engine(errors.ConnectionLost("x", sent=True), DOWN, LIMITED, OK)
+    assert await engine.send(READ) is OK
+    assert len(transport.requests) == 4
+    assert len(set(map(id, transport.requests))) == 1
+    assert clock.slept[:3] == [0.25, 0.5, 3.0]
+    assert (engine.stats.calls, engine.stats.attempts, engine.stats.retries) == (1, 4, 3)
+    assert engine.stats.rate_limited == 1
+    assert engine.stats.waited_seconds == pytest.approx(sum(clock.slept))
+    assert [event.status for event in events if isinstance(event, AttemptFinished)] == [None, 503, 429, 200]
+    assert [event.reason for event in events if isinstance(event, Waited)] == ["retry"] * 3
+    assert isinstance(events[-1], CallFinished)
+    assert events[-1].attempts == 4
+    assert events[-1].error is None
+
+
+async def test_a_read_gives_up_with_its_last_error() -> None:
+    """After the policy's attempts the error itself comes out, with the operation's name."""
+    engine, transport, _, events = _engine(errors.ConnectionLost("x", sent=True))
+    with pytest.raises(errors.ConnectionLost) as caught:
+        await engine.send(READ)
+    assert len(transport.requests) == 4
+    assert caught.value.operation == "GET /x"
+    assert isinstance(events[-1], CallFinished)
+    assert events[-1].error == "ConnectionLost"
+
+
+@pytest.mark.parametrize("failed", [errors.ConnectionLost("x", sent=True), DOWN])
+async def test_a_write_in_doubt_is_sent_once(failed: Response | Exception) -> None:
+    """A write that may have happened is not repeated: OutcomeUnknown says so, with key and cause."""
+    engine, transport, _, _ = _engine(failed, OK)
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await engine.send(WRITE)
+    assert len(transport.requests) == 1
+    assert caught.value.idempotency_key == "k1"
+    assert caught.value.attempts == 1
+    assert isinstance(caught.value.__cause__, errors.GatewayClientError)
+    assert not isinstance(caught.value, errors.TransportError)
+
+
+async def test_a_naive_loop_sends_the_write_twice() -> None:
+    """The baseline: repeating on every transport error charges twice."""
+    _, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), OK)
+    for _ in range(2):
+        try:
+            await transport.send(WRITE.request, Timeouts())
+        except errors.TransportError:
+            continue
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize("harmless", [errors.ConnectFailed("x", sent=False), LIMITED])
+async def test_a_write_that_did_nothing_is_repeated(harmless: Response | Exception) -> None:
+    """A write that never left, or was turned away by the rate limit, is sent again."""
+    engine, transport, _, _ = _engine(harmless, OK)
+    assert await engine.send(WRITE) is OK
+    assert len(transport.requests) == 2
+
+
+async def test_a_trusted_key_lets_a_write_be_repeated() -> None:
+    """With a key that is known to reach Chargebee the same bytes go out again; doubt to the end stays doubt."""
+    engine, transport, _, _ = _engine(DOWN, OK)
+    assert await engine.send(attrs.evolve(WRITE, trusted=True)) is OK
+    assert transport.requests[0] is transport.requests[1]
+    engine, transport, _, _ = _engine(DOWN)
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await engine.send(attrs.evolve(WRITE, trusted=True))
+    assert len(transport.requests) == caught.value.attempts == 4
+
+
+async def test_an_answer_that_broke_was_probably_a_success() -> None:
+    """A write whose 2xx answer was cut is unknown, and likely done."""
+    engine, _, _, _ = _engine(errors.TruncatedResponse("x", status=200))
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await engine.send(WRITE)
+    assert caught.value.likely_done
+
+
+async def test_a_wait_beyond_the_deadline_ends_at_once() -> None:
+    """A Retry-After that the deadline does not allow raises now, not after a minute of sleep."""
+    engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "86400"}, body=b""))
+    with pytest.raises(errors.GatewayRateLimited) as caught:
+        await engine.send(READ)
+    assert caught.value.retry_after == 86400
+    assert clock.slept == []
+
+
+async def test_an_answer_after_the_deadline_is_the_deadlines_error() -> None:
+    """When the attempts themselves used up the time, DeadlineExceeded comes out with the last failure as its cause."""
+    clock = FakeClock()
+
+    async def slow(request: Request) -> Response:
+        clock.now += 61
+        return DOWN
+
+    engine = Engine(MemoryTransport(slow), limits=Limits(), clock=clock)
+    with pytest.raises(errors.DeadlineExceeded) as caught:
+        await engine.send(READ)
+    assert caught.value.attempts == 1
+    assert isinstance(caught.value.__cause__, errors.ServiceUnavailable)
+
+
+async def test_a_final_error_is_not_repeated() -> None:
+    """A 404 is an answer."""
+    engine, transport, _, _ = _engine(Response(status=404, headers={}, body=b'{"api_error_code": "x"}'))
+    with pytest.raises(errors.NotFound):
+        await engine.send(READ)
+    assert len(transport.requests) == 1
+
+
+async def test_the_rate_is_kept_over_many_calls() -> None:
+    """Thirty calls at ten a second take two seconds of the clock: no second holds more than ten."""
+    engine, _, clock, events = _engine(OK, concurrency=50)
+    sent: list[float] = []
+
+    async def handler(request: Request) -> Response:
+        sent.append(clock.now)
+        return OK
+
+    engine._transport = MemoryTransport(handler)
+    async with anyio.create_task_group() as group:
+        for _ in range(30):
+            group.start_soon(engine.send, READ)
+    assert len(sent) == 30
+    assert 1002 <= clock.now <= 1003
+    assert all(sum(1 for moment in sent if start <= moment < start + 1) <= 10 for start in sent)
+    assert any(isinstance(event, Waited) and event.reason == "limit" for event in events)
+
+
+async def test_a_429_stops_everyone() -> None:
+    """One caller's Retry-After holds the others back too."""
+    engine, _, clock, _ = _engine(LIMITED, OK)
+    await engine.send(READ)
+    began = clock.now
+    assert began == pytest.approx(1003)
+    engine._account.window.close(clock.now + 5)
+    await engine.send(READ)
+    assert clock.now == pytest.approx(began + 5)
+
+
+async def test_a_site_has_its_own_minute() -> None:
+    """The requests per minute are counted for each connection, beside the account's requests per second."""
+    engine, _, clock, _ = _engine(OK, account_per_second=1000, site_per_minute=3)
+    for _ in range(3):
+        await engine.send(READ)
+    await engine.send(attrs.evolve(READ, site="other"))
+    assert clock.slept == []
+    with pytest.raises(errors.DeadlineExceeded):
+        await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=30)))
+    await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=90)))
+    assert clock.slept == [60.0]
+
+
+async def test_a_chargebee_429_closes_the_site_alone() -> None:
+    """A limit of Chargebee's is its site's: other sites of the account go on."""
+    body = b'{"api_error_code": "api_request_limit_exceeded"}'
+    engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
+    await engine.send(READ)
+    assert engine._site("").window.take(clock.now - 1) > 0
+    assert engine._account.window.take(clock.now) == 0
+
+
+async def test_a_cancelled_waiter_gives_its_place_back() -> None:
+    """Cancelling calls that wait or are under way leaves every limit as free as before."""
+    gate = asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        await gate.wait()
+        return OK
+
+    engine = Engine(MemoryTransport(handler), limits=Limits(account_per_second=2, concurrency=5), clock=FakeClock())
+    tasks = [asyncio.create_task(engine.send(READ)) for _ in range(12)]
+    await anyio.wait_all_tasks_blocked()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    gate.set()
+    assert engine._concurrency.borrowed_tokens == 0
+    assert await engine.send(READ) is OK
+
+
+async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
+    """A call that waits for a place longer than its deadline is told so, by the machine's clock too."""
+    from aiochargebee_gw._clock import SystemClock
+
+    gate = asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        await gate.wait()
+        return OK
+
+    engine = Engine(MemoryTransport(handler), limits=Limits(concurrency=1), clock=SystemClock())
+    first = asyncio.create_task(engine.send(READ))
+    await anyio.wait_all_tasks_blocked()
+    with pytest.raises(errors.DeadlineExceeded):
+        await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=0.02)))
+    gate.set()
+    assert await first is OK
+    await SystemClock().sleep(-1)
