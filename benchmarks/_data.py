@@ -1,8 +1,8 @@
 """Pages of realistic rows, made from the catalogue: 100 rows, nested lists, custom fields, non-ASCII names, no nulls.
 
 A customer row has 55 attributes and a card, a subscription row 46 and its customer, an invoice row 60 with two to five
-line items; the order is the catalogue's, which is the API documentation's. The data is synthetic: ratios travel, absolute
-times do not.
+line items; the order is the catalogue's, which is the API documentation's. The data is synthetic: ratios travel,
+absolute times do not.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -50,9 +51,9 @@ def main(rounds: int) -> None:
         small = _projection(cls)
         variants: dict[str, Callable[[bytes], object]] = {
             "json.loads": json.loads,
-            "typed records": lambda body, o=operation, c=cls: decode_records(body, o, c),
-            "typed rows (every object of the row)": lambda body, o=operation, r=row: decode_rows(body, r, o.label),
-            "projection, 10 fields": lambda body, o=operation, c=small: decode_records(body, o, c),
+            "typed records": partial(decode_records, operation=operation, cls=cls),
+            "typed rows (every object of the row)": partial(decode_rows, cls=row, label=operation.label),
+            "projection, 10 fields": partial(decode_records, operation=operation, cls=small),
             "raw rows": document.rows,
             "next_offset alone": document.next_offset,
         }
@@ -62,7 +63,9 @@ def main(rounds: int) -> None:
         times = compare(variants, body, rounds)
         ratios = table(f"{resource}: 100 rows, {len(body[0]) // 1000} kB", times, "json.loads")
         if "official SDK" in ratios:
-            print(f"the SDK takes {ratios['official SDK'] / ratios['typed records']:.1f} times as long as typed records")
+            print(
+                f"the SDK takes {ratios['official SDK'] / ratios['typed records']:.1f} times as long as typed records"
+            )
 
 
 if __name__ == "__main__":

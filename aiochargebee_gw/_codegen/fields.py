@@ -61,6 +61,8 @@ def listed(api: Api) -> tuple[Fields, ...]:
                 fields[name] = evolve(had, sortable=True)
             if operation.custom_filters:
                 custom.add(operation.main[1])
+            if "custom" in fields:
+                raise CatalogueError(f"{operation.main[1]} has a field called custom: the way to custom fields")
     made = (
         Fields(resource=name, fields=tuple(_sorted_last(api, name, fields)), custom=name in custom)
         for name, fields in sorted(found.items())

@@ -102,7 +102,8 @@ def _filter(context: Context, resource: str, path: tuple[str, ...], told: dict[s
         wire=path[0] + "".join(f"[{step}]" for step in path[1:]),
         kind=told["filter"],
         operators=legal_operators(told),
-        values=tuple(told.get("values", ())),
+        # What any source lists is let through: a value that the site does not know is an error of the server's.
+        values=tuple(dict.fromkeys([*told.get("values", ()), *(enum.values if enum else ())])),
         enum=enum,
         required=bool(told.get("required")),
     )

@@ -21,6 +21,8 @@ _FEW = 3
 def choose_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The telling attributes that the rows have, at the most eight; rows without any show what they begin with."""
     present = {key: None for row in rows for key, value in row.items() if not isinstance(value, dict | list | None)}
+    if not any(row.get("deleted") for row in rows):
+        present.pop("deleted", None)
     chosen = [name for name in _TELLING if name in present]
     if len(chosen) < _FEW:
         chosen += [name for name in present if name not in chosen and name != "object"]
@@ -41,17 +43,17 @@ def _tabbed(lines: Iterable[Sequence[str]]) -> None:
     sys.stdout.flush()
 
 
-def _boxed(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+def _boxed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(
-            name, overflow="fold" if name in ("id", "code") else "ellipsis", no_wrap=name not in ("id", "code")
-        )
+    for number, name in enumerate(columns):
+        # What a person copies is never cut: ids; the rest gives way.
+        whole = max((len(line[number]) for line in cells), default=0) if number == 0 else None
+        table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=whole)
     for line in cells:
         table.add_row(*map(Text, line))
     # Made here: it asks for NO_COLOR, TERM and the width.

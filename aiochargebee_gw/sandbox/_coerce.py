@@ -111,7 +111,7 @@ def _scalar(param: Param, name: str, text: str, key: str) -> object:
         raise wrong_value(key, "email is invalid")
     try:
         return _json(text, list if param.many else dict) if param.type == "j" else _READERS[param.type](text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OverflowError) as error:
         raise wrong_format(key, str(error)) from error
 
 
@@ -124,11 +124,8 @@ def _json(text: str, shape: type) -> object:
     value: object = json.loads(text)
     if not isinstance(value, shape):
         raise ValueError(f"must be a JSON {'array' if shape is list else 'object'}")
-    try:
-        # Lone surrogates and integers beyond 64 bits could be read but never be answered.
-        encode(value)
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
+    # What could be read but never be answered (a lone surrogate) fails here.
+    encode(value)
     return value
 
 

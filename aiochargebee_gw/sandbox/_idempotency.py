@@ -48,10 +48,9 @@ class IdempotencyKeys:
         return evolve(found.answer, headers={**found.answer.headers, REPLAYED: "true"})
 
     def keep(self, key: str, call: Call, answer: Answer, now: float) -> None:
-        """Remember an answer; an overload or a failure of the server is not one."""
-        if answer.status < 500 and answer.status != 429:
-            self.kept = {name: kept for name, kept in self.kept.items() if kept.until > now}
-            self.kept[key] = _Kept(_fingerprint(call), answer, now + WINDOW_SECONDS)
+        """Remember an answer; keys whose time is over are forgotten."""
+        self.kept = {name: kept for name, kept in self.kept.items() if kept.until > now}
+        self.kept[key] = _Kept(_fingerprint(call), answer, now + WINDOW_SECONDS)
 
 
 def _fingerprint(call: Call) -> bytes:

@@ -22,7 +22,7 @@ def test_off_a_terminal_a_list_is_tab_separated(cli: Command) -> None:
     header, *rows = found.text.splitlines()
     assert header.split("\t")[:2] == ["id", "first_name"]
     assert [row.split("\t")[0] for row in rows] == ["cust_1", "cust_2"]
-    assert re.search(r"\t20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\t", rows[0])
+    assert re.search(r"\t20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$", rows[0])
     assert found.err == "2 shown, and there are more: --limit or --all\n"
 
 
@@ -154,6 +154,8 @@ def test_columns_are_those_that_rows_have() -> None:
         "id", "status", "total",
     ]  # fmt: skip
     assert choose_columns([{"object": "o", "zeta": 1, "eta": True, "theta": {}}]) == ["zeta", "eta"]
+    assert choose_columns([{"id": "1", "a": 1, "b": 2, "deleted": True}, {"deleted": False}])[1] == "deleted"
+    assert "deleted" not in choose_columns([{"id": "1", "deleted": False}])
     every = dict.fromkeys("abcdefghijkl", 1) | {"id": 1}
     assert len(choose_columns([every])) == 8
 
@@ -161,11 +163,11 @@ def test_columns_are_those_that_rows_have() -> None:
 def test_moments_beyond_the_calendar_stay_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     """What is no time is shown as it is; texts cannot move the cursor or add cells; without a header on demand."""
     rows: list[dict[str, object]] = [
-        {"created_at": 10**18, "name": "a\tb\x1b[2J\nc", "deleted": None},
+        {"created_at": 10**18, "name": "a\tb\x1b[2J\nc", "deleted": True},
         {"created_at": 0},
     ]
     show_table(rows, ["created_at", "name", "deleted"], header=False)
-    assert capsys.readouterr().out == f"{10**18}\ta b [2J c\t\n1970-01-01T00:00:00Z\t\t\n"
+    assert capsys.readouterr().out == f"{10**18}\ta b [2J c\ttrue\n1970-01-01T00:00:00Z\t\t\n"
 
 
 def test_what_cannot_be_had_one_by_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,9 @@ async def test_subscriptions_by_the_calls_of_the_mission(gw: Gateway) -> None:
     plan = await gw.plans.list().first()
     assert plan is not None
     made = await gw.subscriptions.create(
-        plan_id=plan.id, customer={"email": "a@example.com", "first_name": "A"}, trial_end=datetime(2030, 1, 1, tzinfo=UTC)
+        plan_id=plan.id,
+        customer={"email": "a@example.com", "first_name": "A"},
+        trial_end=datetime(2030, 1, 1, tzinfo=UTC),
     )
     assert made.subscription.plan_id == plan.id
     assert made.customer.email == "a@example.com"
@@ -55,7 +58,9 @@ async def test_subscriptions_by_the_calls_of_the_mission(gw: Gateway) -> None:
     read = await gw.subscriptions.retrieve(again.subscription.id)
     assert read.subscription.status == "non_renewing"
     assert isinstance(read.subscription.current_term_end, datetime)
-    assert read.subscription.current_term_end.tzinfo is UTC or read.subscription.current_term_end.utcoffset() is not None
+    assert (
+        read.subscription.current_term_end.tzinfo is UTC or read.subscription.current_term_end.utcoffset() is not None
+    )
 
 
 async def test_a_subscription_of_the_second_catalogue(gw: Gateway, sandbox: Sandbox) -> None:
@@ -167,7 +172,7 @@ async def test_a_write_in_doubt_is_sent_once_and_a_naive_loop_charges_twice(
     gw: Gateway, sandbox: Sandbox, kind: str
 ) -> None:
     """The write took effect, its answer was lost: OutcomeUnknown, one customer; the naive retry makes two."""
-    details = {"status": 500, "body": b"<html>"} if kind == "status" else {}
+    details: dict[str, Any] = {"status": 500, "body": b"<html>"} if kind == "status" else {}
     before = sandbox.count("customer")
     sandbox.faults.add(kind, method="POST", after_write=True, **details)
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -192,7 +197,8 @@ async def test_a_verified_key_makes_the_retry_safe(sandbox: Sandbox) -> None:
     )
     async with Gateway(sandbox.api_key, settings=settings) as gw:
         for kind in ("drop", "html"):
-            sandbox.faults.add(kind, method="POST", **({"after_write": True} if kind == "drop" else {}))
+            details: dict[str, Any] = {"after_write": True} if kind == "drop" else {}
+            sandbox.faults.add(kind, method="POST", **details)
             assert (await gw.customers.create(first_name=kind)).customer.first_name == kind
     assert sandbox.count("customer") == before + 2
 
@@ -208,7 +214,7 @@ async def test_a_verified_key_makes_the_retry_safe(sandbox: Sandbox) -> None:
         ("rate_limited", {"retry_after": 0}),
     ],
 )
-async def test_a_read_survives_each_fault(gw: Gateway, sandbox: Sandbox, fault: tuple[str, dict[str, object]]) -> None:
+async def test_a_read_survives_each_fault(gw: Gateway, sandbox: Sandbox, fault: tuple[str, dict[str, Any]]) -> None:
     """One lost, broken, cut or refused answer of a list costs a second request and no row."""
     kind, details = fault
     sandbox.faults.add(kind, nth=2, **details)

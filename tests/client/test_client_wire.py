@@ -77,7 +77,10 @@ async def test_nothing_is_sent_behind_our_back() -> None:
     [
         (answer(gzip.compress(PAGE)[:-9], "Content-Encoding: gzip"), errors.TruncatedResponse),
         (answer(PAGE, "Connection: close", length=len(PAGE) + 5), errors.TruncatedResponse),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nabc", errors.TruncatedResponse),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nabc",
+            errors.TruncatedResponse,
+        ),
         (answer(gzip.compress(b" " * 200_000), "Content-Encoding: gzip"), errors.ResponseTooLarge),
         (answer(b" " * 100_001), errors.ResponseTooLarge),
         (answer(PAGE, "Content-Encoding: gzip"), errors.InvalidResponse),

@@ -152,3 +152,14 @@ def test_sorting_is_typed_by_its_method() -> None:
     from aiochargebee_gw.fields import customer
 
     assert isinstance(customer.created_at.desc(), Sort)
+
+
+def test_values_of_every_source_are_taken() -> None:
+    """The request schemas leave out events of Product Catalog 1.0; the enum has them, so the filter takes them."""
+    from aiochargebee_gw.fields import event
+    from aiochargebee_gw.records import EventType
+
+    assert "plan_created" not in documents()["event"]["operations"]["list"]["params"]["event_type"]["values"]
+    assert event.event_type.is_("plan_created") == event.event_type.is_(EventType.PLAN_CREATED)
+    with pytest.raises(RequestError):
+        event.event_type.is_("plan_craeted")

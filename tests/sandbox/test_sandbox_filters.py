@@ -199,6 +199,7 @@ IGNORED = [
     {"[is]": "1"},
     {"relationship[parent_id]": "x"},
     {"cf_score[starts_with]": "5"},
+    {"cf_unheard_of[like]": "5"},
 ]
 
 

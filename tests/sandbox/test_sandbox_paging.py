@@ -92,6 +92,21 @@ async def test_sorting(call: Caller, path: str) -> None:
         assert all(attribute in row for row in up[: len(known)])
 
 
+@pytest.mark.parametrize("path", ["items", "item_prices"])
+@pytest.mark.parametrize("attribute", ["name", "id"])
+async def test_cursors_of_text(call: Caller, path: str, attribute: str) -> None:
+    """Sorted by a name, the cursor holds the name itself; each row comes once, in either direction."""
+    kind = LISTS[path].kind
+    for direction in ("asc", "desc"):
+        query = {f"sort_by[{direction}]": attribute, "limit": "7"}
+        rows = [row[kind] async for page in call.pages(f"/{path}", query) for row in page]
+        values = [row[attribute] for row in rows]
+        assert values == sorted(values, reverse=direction == "desc")
+        assert len({row["id"] for row in rows}) == len(rows) == call.sandbox.count(kind)
+    bad = {"sort_by[asc]": "name", "offset": '["\\ud800","1"]'}
+    assert (await call.get(f"/{path}", bad)).code == (400, "param_wrong_value", "offset")
+
+
 async def test_rows_without_updated_at_come_last(call: Caller) -> None:
     """Some rows have no ``updated_at``: they are in the sorted list, at its end, and the cursor passes them."""
     rows = [

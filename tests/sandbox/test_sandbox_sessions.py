@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from aiochargebee_gw.sandbox import ManualClock
+from aiochargebee_gw.sandbox import ManualClock, _edge
 
 from .caller import Caller
 
@@ -190,3 +190,14 @@ async def test_wire(call: Caller) -> None:
         ) as small:
             assert "Content-Encoding" not in small.headers
     assert len(set(bodies)) == 1
+
+
+def test_packed_bodies_are_kept_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body is compressed once; when the memory is full, it starts over."""
+    monkeypatch.setattr(_edge, "_CACHED_BYTES", 50)
+    packer = _edge.Packer()
+    first = packer.pack(b"a" * 5_000)
+    assert packer.pack(b"a" * 5_000) is first
+    for letter in (b"b", b"c", b"d"):
+        assert gzip.decompress(packer.pack(letter * 5_000)) == letter * 5_000
+    assert len(packer.packed) < 4

@@ -171,6 +171,7 @@ def test_json_in_brackets() -> None:
         ("name=n&at=-1", "at"),
         ("name=n&ratio=nan", "ratio"),
         ("name=n&data=[]", "data"),
+        ('name=n&data={"a":"\\ud800"}', "data"),
         ("name=n&data=" + "[" * 5000, "data"),
         ("name=n&extra={}", "extra"),
         ("name=n&kind=z", "kind"),

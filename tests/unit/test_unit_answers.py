@@ -113,7 +113,9 @@ def test_an_empty_body_needs_no_encoding() -> None:
     assert _read(b"", encoding="gzip") == b""
 
 
-PAGE = b'{"list": [{"customer": {"id": "a", "n": 12345678901234567890}}, {"customer": {"id": "b"}}], "next_offset": "o"}'
+PAGE = (
+    b'{"list": [{"customer": {"id": "a", "n": 12345678901234567890}}, {"customer": {"id": "b"}}], "next_offset": "o"}'
+)
 
 
 def test_a_page_is_looked_into_without_decoding() -> None:
@@ -178,7 +180,7 @@ def _answer(status: int, body: Any = b"", headers: dict[str, str] | None = None)
     ],
 )
 def test_each_error_answer_has_its_class(status: int, body: Any, expected: type[Exception]) -> None:
-    """Status and api_error_code decide; a body without a code is the gateway's, and text is never searched for a number."""
+    """Status and api_error_code decide; a body without a code is the gateway's; text is never searched for numbers."""
     found = failure(_answer(status, body), "GET /x")
     assert type(found) is expected
     assert str(found).startswith("GET /x: ")

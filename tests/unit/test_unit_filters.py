@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,10 @@ from aiochargebee_gw.fields import customer, event, invoice, item, subscription
 from aiochargebee_gw.records import InvoiceStatus, SubscriptionStatus
 from aiochargebee_gw.resources import customers, events, invoices, item_families, items, subscriptions
 
+# What a type checker would refuse is tried all the same.
+loose: Any = customer
+loose_invoice: Any = invoice
+loose_sort: Any = Sort
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -63,7 +67,7 @@ def test_numbers_read_back(low: int, span: int) -> None:
     assert _read(*total.between(low, low + span).pair) == ("total", "between", [low, low + span])
 
 
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()))
 def test_moments_read_back(moment: datetime) -> None:
     """Aware datetimes of any zone become whole seconds since 1970."""
     seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1))
@@ -111,34 +115,34 @@ def test_each_value_has_one_form(made: Filter | Sort, pair: tuple[str, str]) -> 
 @pytest.mark.parametrize(
     ("make", "field", "legal"),
     [
-        (lambda: customer.email.in_(["x"]), "email", "starts_with"),
-        (lambda: customer.emial, "emial", "email"),
-        (lambda: customer.relationship.parent, "parent", "parent_id"),
-        (lambda: customer.email.is_(""), "email", "a text"),
-        (lambda: customer.email.is_(5), "email", "a string"),
-        (lambda: customer.email.is_("\ud800"), "email", "a text without lone surrogates"),
-        (lambda: customer.id.in_([]), "id", "one value or more"),
-        (lambda: customer.id.in_("abc"), "id", "a list of values"),
-        (lambda: customer.id.in_(5), "id", "a list of values"),
-        (lambda: customer.id.in_(["a", ""]), "id", "a text"),
-        (lambda: customer.created_at.after(datetime(2024, 1, 1)), "created_at", "aware datetime"),  # noqa: DTZ001
-        (lambda: customer.created_at.after("2024-01-01"), "created_at", None),
-        (lambda: customer.created_at.between(2, 1), "created_at", "low, high"),
-        (lambda: customer.auto_close_invoices.is_("true"), "auto_close_invoices", "True or False"),
-        (lambda: customer.email.is_present(1), "email", "True or False"),
+        (lambda: loose.email.in_(["x"]), "email", "starts_with"),
+        (lambda: loose.emial, "emial", "email"),
+        (lambda: loose.relationship.parent, "parent", "parent_id"),
+        (lambda: loose.email.is_(""), "email", "a text"),
+        (lambda: loose.email.is_(5), "email", "a string"),
+        (lambda: loose.email.is_("\ud800"), "email", "a text without lone surrogates"),
+        (lambda: loose.id.in_([]), "id", "one value or more"),
+        (lambda: loose.id.in_("abc"), "id", "a list of values"),
+        (lambda: loose.id.in_(5), "id", "a list of values"),
+        (lambda: loose.id.in_(["a", ""]), "id", "a text"),
+        (lambda: loose.created_at.after(datetime(2024, 1, 1)), "created_at", "aware datetime"),
+        (lambda: loose.created_at.after("2024-01-01"), "created_at", None),
+        (lambda: loose.created_at.between(2, 1), "created_at", "low, high"),
+        (lambda: loose.auto_close_invoices.is_("true"), "auto_close_invoices", "True or False"),
+        (lambda: loose.email.is_present(1), "email", "True or False"),
         (lambda: subscription.status.is_("activ"), "status", "active"),
         (lambda: subscription.status.in_(["active", "nonsense"]), "status", "active"),
-        (lambda: invoice.total.gt(1.5), "total", "an integer"),
-        (lambda: invoice.total.gt(True), "total", "an integer"),
-        (lambda: customer.custom("region"), "region", "cf_..."),
-        (lambda: customer.custom("cf_"), "cf_", "cf_..."),
+        (lambda: loose_invoice.total.gt(1.5), "total", "an integer"),
+        (lambda: loose_invoice.total.gt(True), "total", "an integer"),
+        (lambda: loose.custom("region"), "region", "cf_..."),
+        (lambda: loose.custom("cf_"), "cf_", "cf_..."),
         (lambda: Filter("status", "equals", "x"), "status", "is"),
         (lambda: Filter("status", "between", 5), "status", "two values"),
         (lambda: Filter("status", "is", object()), "status", None),
         (lambda: Filter.parse("status=x"), "status", "field[operator]=value"),
         (lambda: Filter.parse("status[is]"), "status[is]", "field[operator]=value"),
         (lambda: Filter.parse("[is]=x"), "[is]", "field[operator]=value"),
-        (lambda: Sort("created_at", "up"), "created_at", "asc"),
+        (lambda: loose_sort("created_at", "up"), "created_at", "asc"),
     ],
 )
 def test_what_is_wrong_is_named(make: Any, field: str, legal: str | None) -> None:
@@ -236,11 +240,9 @@ def test_an_escape_hatch_is_checked_as_well() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "sort"),
-    [(customers._LIST, "created_at"), (invoices._LIST, "date"), (events._LIST, "occurred_at"), (items._LIST, "updated_at")],
+    [(customers._LIST, "created_at"), (invoices._LIST, "date"), (events._LIST, "occurred_at"), (items._LIST, "id")],
 )
 def test_the_documented_order_is_sent(operation: Any, sort: str) -> None:
     """Without order_by the list's own sort is sent, ascending; a list without one sends none."""
     assert ("sort_by[asc]", sort) in draft_list(operation, None, [], {}).query
     assert "sort_by[asc]" not in dict(draft_list(item_families._LIST, None, [], {}).query)
-    desc = timezone(timedelta(0))
-    assert desc is not None

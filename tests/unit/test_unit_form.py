@@ -79,7 +79,7 @@ def test_each_kind_has_one_form(params: dict[str, Any], pairs: list[tuple[str, s
         ({"on": "true"}, "on"),
         ({"rate": float("nan")}, "rate"),
         ({"rate": "1"}, "rate"),
-        ({"start": datetime(2024, 1, 1)}, "start"),  # noqa: DTZ001 - that it is naive is the point
+        ({"start": datetime(2024, 1, 1)}, "start"),
         ({"start": 1704067200}, "start"),
         ({"meta_data": object()}, "meta_data"),
         ({"billing_address": "Oslo"}, "billing_address"),
@@ -107,7 +107,14 @@ def test_an_unknown_name_comes_with_its_neighbour() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("EU", "EU"), (5, "5"), (True, "true"), (1.5, "1.5"), (datetime(2024, 1, 1, tzinfo=UTC), "1704067200"), (None, "")],
+    [
+        ("EU", "EU"),
+        (5, "5"),
+        (True, "true"),
+        (1.5, "1.5"),
+        (datetime(2024, 1, 1, tzinfo=UTC), "1704067200"),
+        (None, ""),
+    ],
 )
 def test_custom_fields_are_written_by_the_kind_of_their_value(value: object, text: str) -> None:
     """Where an operation takes custom fields, a cf_ parameter needs no description."""
