@@ -45,5 +45,5 @@ def _part(cls: type[Any], value: Any) -> Any:
     return msgspec.convert(value, cls, strict=False)
 
 
-converter = _make()
+converter: cattrs.Converter = _make()
 """A `cattrs.Converter`; copy it (`converter.copy()`) before you register hooks of your own."""

@@ -63,14 +63,14 @@ class Engine:
     ) -> None:
         self._transport = transport
         self._limits = limits
-        self.clock = clock
+        self.clock: Clock = clock
         self._draw = draw
         self._observers = tuple(observers)
         self._account = Turnstile(Window(limits.account_per_second, 1.0), clock)
         self._sites: dict[str, Turnstile] = {}
         self._concurrency = anyio.CapacityLimiter(limits.concurrency)
         self._budget = Budget()
-        self.stats = Stats()
+        self.stats: Stats = Stats()
 
     async def send(self, call: Call) -> Response:
         """The answer of a call that succeeded. Raises the error of the last attempt, `DeadlineExceeded` when there was

@@ -62,8 +62,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 async def write_atomically(target: Path, chunks: AsyncIterator[bytes]) -> Path:
-    """Write *chunks* to *target*, with the disk's waits off the loop."""
-    with await anyio.to_thread.run_sync(Replacement, target) as file:
+    """Write *chunks* to *target*, with the disk's waits off the loop.
+
+    The file is opened on the loop: a cancelled call would leave one behind that a thread is still opening.
+    """
+    with Replacement(target) as file:
         async for chunk in chunks:
             await anyio.to_thread.run_sync(file.write, chunk)
         await anyio.to_thread.run_sync(file.commit)

@@ -255,9 +255,9 @@ def resolve(cls: type) -> None:
 
 
 def _import_names(cls: type) -> None:
-    module = sys.modules[cls.__module__]
+    module = sys.modules.get(cls.__module__)
     lazy: dict[str, str] = getattr(module, "_LAZY", {})
-    if not lazy:
+    if module is None or not lazy:
         return
     for annotation in cls.__annotations__.values():
         for name in _NAME.findall(annotation):

@@ -150,8 +150,8 @@ class Stream(Generic[T]):
         self._items = items
         self._buffer: deque[T | DecodeError] = deque()
         self._closed = False
-        self.offset = start
-        self.pages = 0
+        self.offset: str | None = start
+        self.pages: int = 0
 
     def __aiter__(self) -> Self:
         return self

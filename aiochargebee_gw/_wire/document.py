@@ -7,6 +7,8 @@ can leave before the rows are decoded. Lists have the form `{"list": [{"customer
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -30,6 +32,7 @@ _tail = msgspec.json.Decoder(_Tail)
 _rows = msgspec.json.Decoder(_Rows)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
+_HALF_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def explain(error: Exception) -> tuple[str, str]:
@@ -52,13 +55,23 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
 
 def next_offset(body: bytes) -> str | None:
     """The cursor of the next page, None on the last one. Raises `DecodeError`."""
-    found: _Tail = _decode(_tail, body)
+    try:
+        found: _Tail = _decode(_tail, body)
+    except DecodeError as error:
+        found = msgspec.convert(_rewritten(body, error), _Tail)
     return found.next_offset
 
 
 def rows(body: bytes) -> list[bytes]:
-    """The rows of a page as the server wrote them, undecoded (they share no memory with the page)."""
-    found: _Rows = _decode(_rows, body)
+    """The rows of a page as the server wrote them, undecoded (they share no memory with the page).
+
+    A page with half of a surrogate pair in a text (a name that was cut in the middle of an emoji) is written anew, row
+    by row: msgspec refuses it whole, and 99 good rows must not be lost.
+    """
+    try:
+        found: _Rows = _decode(_rows, body)
+    except DecodeError as error:
+        return [json.dumps(row, separators=(",", ":")).encode() for row in _rewritten(body, error)["list"]]
     return [bytes(row) for row in found.rows]
 
 
@@ -70,7 +83,28 @@ def _documents(key: str) -> msgspec.json.Decoder[Any]:
 
 def documents(body: bytes, key: str) -> list[bytes]:
     """What stands under *key* in each row of a page, as the server wrote it. Raises `DecodeError`."""
-    return [bytes(getattr(row, key)) for row in _decode(_documents(key), body).list]
+    try:
+        found = _decode(_documents(key), body)
+    except DecodeError as error:
+        return [json.dumps(row[key], separators=(",", ":")).encode() for row in _rewritten(body, error, key)["list"]]
+    return [bytes(getattr(row, key)) for row in found.list]
+
+
+def _rewritten(body: bytes, refused: DecodeError, key: str | None = None) -> dict[str, Any]:
+    """A page that msgspec refused and that is JSON all the same. Raises *refused* for any other."""
+    if not _HALF_SURROGATE.search(body):
+        raise refused
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise refused from None
+    listed = found.get("list") if isinstance(found, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(row, dict) and (key is None or key in row) for row in listed):
+        raise refused
+    found.setdefault("next_offset", None)
+    if not isinstance(found["next_offset"], str | None):
+        raise refused
+    return dict(found)
 
 
 def fields_of(document: bytes) -> dict[str, bytes]:

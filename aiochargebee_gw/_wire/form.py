@@ -1,9 +1,9 @@
 """Parameters to the pairs of a form or a query, by a description of each.
 
-A description (`Spec`) is "str", "int", "float", "bool", "enum", "time", "times" or "json"; `[spec]` is a list of them; a
-mapping is an object. Objects become `a[b]`, lists `a[0]`, lists of objects field-first `a[b][0]`; "json" is one JSON
-text; None is the empty text that clears a field; a time is an aware datetime, sent as whole seconds, "times" a JSON list
-of them (Chargebee API: requests).
+A description (`Spec`) is "str", "int", "float", "bool", "enum", "time", "times" or "json"; `[spec]` is a list of them;
+a mapping is an object. Objects become `a[b]`, lists `a[0]`, lists of objects field-first `a[b][0]`; "json" is one JSON
+text; None is the empty text that clears a field; a time is an aware datetime, sent as whole seconds, "times" a JSON
+list of them (Chargebee API: requests).
 """
 
 from __future__ import annotations

@@ -14,5 +14,5 @@ if not _t.TYPE_CHECKING:
     def __getattr__(name):
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        legal = [key for key in globals() if not key.startswith("_")]
+        legal = [key for key in globals() if key[0].isalpha()]
         raise _f.unknown_field("contract_term", name, legal)

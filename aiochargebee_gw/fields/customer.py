@@ -35,7 +35,7 @@ auto_collection: "_k.EnumIsIsNotInNotIn[_enums.AutoCollection | str]" = _k.EnumI
     "customer", "auto_collection", "enum", ("on", "off"),
 )
 taxability: "_k.EnumIsIsNotInNotIn[_enums.Taxability | str]" = _k.EnumIsIsNotInNotIn(
-    "customer", "taxability", "enum", ("taxable", "exempt"),
+    "customer", "taxability", "enum", ("taxable", "exempt", "zero_rated"),
 )
 created_at: _k.TimestampAfterBeforeOnBetweenSortable = _k.TimestampAfterBeforeOnBetweenSortable(
     "customer", "created_at", "timestamp",
@@ -63,5 +63,5 @@ if not _t.TYPE_CHECKING:
     def __getattr__(name):
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        legal = [key for key in globals() if not key.startswith("_")]
+        legal = [key for key in globals() if key[0].isalpha()]
         raise _f.unknown_field("customer", name, legal)

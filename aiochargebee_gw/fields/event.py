@@ -87,7 +87,12 @@ event_type: "_k.EnumIsIsNotInNotIn[_enums.EventType | str]" = _k.EnumIsIsNotInNo
         "omnichannel_transaction_created", "alert_status_changed", "omnichannel_subscription_item_updated",
         "omnichannel_subscription_item_recovered", "omnichannel_subscription_item_mrr_updated",
         "ledger_account_balance_updated", "grant_blocks_created", "grant_blocks_updated", "ledger_updated",
-        "vault_token_created", "vault_token_updated", "vault_token_deleted",
+        "vault_token_created", "vault_token_updated", "vault_token_deleted", "einvoice_created", "einvoice_updated",
+        "business_rule_created", "business_rule_updated", "business_rule_activated", "business_rule_deactivated",
+        "business_rule_deleted", "business_rule_released", "business_rules_applied", "business_ruleset_created",
+        "business_ruleset_updated", "business_ruleset_activated", "business_ruleset_deactivated",
+        "business_ruleset_deleted", "plan_created", "plan_updated", "plan_deleted", "addon_created", "addon_updated",
+        "addon_deleted",
     ),
 )
 source: "_k.EnumIsIsNotInNotIn[_enums.Source | str]" = _k.EnumIsIsNotInNotIn(
@@ -106,5 +111,5 @@ if not _t.TYPE_CHECKING:
     def __getattr__(name):
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        legal = [key for key in globals() if not key.startswith("_")]
+        legal = [key for key in globals() if key[0].isalpha()]
         raise _f.unknown_field("event", name, legal)

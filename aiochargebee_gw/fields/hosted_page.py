@@ -16,6 +16,7 @@ type: "_k.EnumIsIsNotInNotIn[_hosted_page.HostedPageType | str]" = _k.EnumIsIsNo
     (
         "checkout_new", "checkout_existing", "update_card", "update_payment_method", "manage_payment_sources",
         "collect_now", "extend_subscription", "checkout_one_time", "pre_cancel", "view_voucher", "accept_quote",
+        "checkout_gift", "claim_gift",
     ),
 )
 state: "_k.EnumIsIsNotInNotIn[_hosted_page.HostedPageState | str]" = _k.EnumIsIsNotInNotIn(
@@ -30,5 +31,5 @@ if not _t.TYPE_CHECKING:
     def __getattr__(name):
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        legal = [key for key in globals() if not key.startswith("_")]
+        legal = [key for key in globals() if key[0].isalpha()]
         raise _f.unknown_field("hosted_page", name, legal)

@@ -32,7 +32,8 @@ payment_method: "_k.EnumIsIsNotInNotIn[_enums.PaymentMethod | str]" = _k.EnumIsI
         "electronic_payment_standard", "kbc_payment_button", "pay_by_bank", "trustly", "stablecoin", "kakao_pay",
         "naver_pay", "revolut_pay", "cash_app_pay", "pix", "twint", "go_pay", "grab_pay", "pay_co", "after_pay",
         "swish", "payme", "klarna", "alipay_hk", "paypay", "gcash", "south_korean_cards", "paynow", "bizum",
-        "promptpay", "dana", "touch_n_go", "tamara", "qpay",
+        "promptpay", "dana", "touch_n_go", "tamara", "qpay", "blik", "fpx", "wero", "p24", "ovo", "momo",
+        "mercado_pago", "nequi", "nupay", "picpay", "thai_qr", "affirm_pay", "rakuten_pay",
     ),
 )
 gateway: "_k.EnumIsIsNotInNotIn[_enums.Gateway | str]" = _k.EnumIsIsNotInNotIn(
@@ -45,7 +46,7 @@ gateway: "_k.EnumIsIsNotInNotIn[_enums.Gateway | str]" = _k.EnumIsIsNotInNotIn(
         "bluesnap", "cybersource", "vantiv", "checkout_com", "paypal", "ingenico_direct", "exact", "mollie",
         "quickbooks", "razorpay", "global_payments", "bank_of_america", "ecentric", "metrics_global", "windcave",
         "pay_com", "ebanx", "dlocal", "nuvei", "solidgate", "paystack", "jp_morgan", "deutsche_bank", "ezidebit",
-        "twikey", "tempus", "moyasar", "payway", "not_applicable",
+        "twikey", "tempus", "moyasar", "payway", "not_applicable", "payu",
     ),
 )
 gateway_account_id: _k.StringIsIsNotStartsWithInNotIn = _k.StringIsIsNotStartsWithInNotIn(
@@ -78,5 +79,5 @@ if not _t.TYPE_CHECKING:
     def __getattr__(name):
         if name.startswith("_"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        legal = [key for key in globals() if not key.startswith("_")]
+        legal = [key for key in globals() if key[0].isalpha()]
         raise _f.unknown_field("transaction", name, legal)

@@ -82,7 +82,7 @@ _LIST: ListOperation[_r.Customer, _r.CustomerListRow] = ListOperation(
         "company": FilterRule("string", ("is", "is_not", "starts_with", "is_present")),
         "phone": FilterRule("string", ("is", "is_not", "starts_with", "is_present")),
         "auto_collection": FilterRule("enum", ("is", "is_not", "in", "not_in"), ("on", "off")),
-        "taxability": FilterRule("enum", ("is", "is_not", "in", "not_in"), ("taxable", "exempt")),
+        "taxability": FilterRule("enum", ("is", "is_not", "in", "not_in"), ("taxable", "exempt", "zero_rated")),
         "created_at": FilterRule("timestamp", ("after", "before", "on", "between")),
         "updated_at": FilterRule("timestamp", ("after", "before", "on", "between")),
         "offline_payment_method": FilterRule(

@@ -107,7 +107,12 @@ _LIST: ListOperation[_r.Event, _r.EventListRow] = ListOperation(
                 "omnichannel_subscription_item_updated", "omnichannel_subscription_item_recovered",
                 "omnichannel_subscription_item_mrr_updated", "ledger_account_balance_updated", "grant_blocks_created",
                 "grant_blocks_updated", "ledger_updated", "vault_token_created", "vault_token_updated",
-                "vault_token_deleted",
+                "vault_token_deleted", "einvoice_created", "einvoice_updated", "business_rule_created",
+                "business_rule_updated", "business_rule_activated", "business_rule_deactivated",
+                "business_rule_deleted", "business_rule_released", "business_rules_applied", "business_ruleset_created",
+                "business_ruleset_updated", "business_ruleset_activated", "business_ruleset_deactivated",
+                "business_ruleset_deleted", "plan_created", "plan_updated", "plan_deleted", "addon_created",
+                "addon_updated", "addon_deleted",
             ),
         ),
         "source": FilterRule(

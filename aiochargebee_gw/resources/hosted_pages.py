@@ -407,6 +407,7 @@ _LIST: ListOperation[_r.HostedPage, _r.HostedPageListRow] = ListOperation(
             (
                 "checkout_new", "checkout_existing", "update_card", "update_payment_method", "manage_payment_sources",
                 "collect_now", "extend_subscription", "checkout_one_time", "pre_cancel", "view_voucher", "accept_quote",
+                "checkout_gift", "claim_gift",
             ),
         ),
         "state": FilterRule(

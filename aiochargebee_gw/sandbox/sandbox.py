@@ -67,7 +67,7 @@ class Sandbox:
         self._runner: web.ServerRunner | None = None
         self.clock: Clock = clock or SystemClock()
         self.on_request: Callable[[RecordedRequest], object] | None = None
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self._account, self._primary = self._new_account()
         self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
 

@@ -18,9 +18,9 @@ class MemoryTransport:
         self, handler: Callable[[Request], Awaitable[Response]], files: dict[str, bytes] | None = None
     ) -> None:
         self._handler = handler
-        self.files = dict(files or {})
+        self.files: dict[str, bytes] = dict(files or {})
         self.requests: list[Request] = []
-        self.closed = False
+        self.closed: bool = False
 
     async def send(self, request: Request, timeouts: Timeouts) -> Response:
         self.requests.append(request)

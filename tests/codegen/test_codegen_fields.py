@@ -109,11 +109,12 @@ def patched(resource: str, wire: str) -> list[str]:
 def test_a_module_is_its_fields(resource: str) -> None:
     """Public globals are fields, groups of them, or `custom`; anything else is refused by name."""
     module = importlib.import_module(f"aiochargebee_gw.fields.{resource}")
-    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    public = {name: value for name, value in vars(module).items() if name[0].isalpha()}
     assert {wire.partition("[")[0] for wire in listed()[resource]} == set(public) - {"custom"}
     assert all(isinstance(value, Field | FieldGroup | CustomFields) for value in public.values())
-    with pytest.raises(RequestError, match="nonsense"):
+    with pytest.raises(RequestError, match="nonsense") as caught:
         module.nonsense  # noqa: B018
+    assert set(caught.value.legal) == set(public)
     assert not hasattr(module, "nonsense")
     assert not hasattr(module, "__nonsense__")
 

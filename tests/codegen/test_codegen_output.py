@@ -13,6 +13,7 @@ import pytest
 
 from aiochargebee_gw._codegen import records
 from aiochargebee_gw._codegen.__main__ import compare, main
+from aiochargebee_gw._codegen.names import CatalogueError
 from aiochargebee_gw._codegen.render import FOLDERS
 
 from .catalogue import PACKAGE, documents
@@ -116,6 +117,11 @@ print(len(names), len(methods), len(set(records.__all__)) == len(records.__all__
 """
 
 
+def without_coverage() -> dict[str, str]:
+    """The environment for a copy of the package, whose lines must not be counted."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 def test_all_resources_can_be_generated_imported_and_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frozen: bool
@@ -131,7 +137,7 @@ def test_all_resources_can_be_generated_imported_and_decoded(
     assert main(["--all", "--out", str(package)]) == 0
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT_ALL],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env=without_coverage() | {"PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -178,3 +184,16 @@ def test_names_that_do_not_exist_are_attribute_errors() -> None:
         with pytest.raises(AttributeError, match="Custmer"):
             module.Custmer  # noqa: B018
         assert set(module.__all__) <= set(dir(module))
+
+
+def test_a_catalogue_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong stands on stderr and the command ends with 2; nothing was written."""
+
+    def broken(*_: object) -> object:
+        raise CatalogueError("two things are called Box")
+
+    monkeypatch.setattr("aiochargebee_gw._codegen.__main__.load", broken)
+    assert main([]) == 2
+    assert capsys.readouterr().err == "two things are called Box\n"

@@ -6,14 +6,14 @@ import copy
 import json
 import pickle
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import attrs
 import msgspec
 import pytest
 
 from aiochargebee_gw import records
-from aiochargebee_gw._record import Envelope, OpenEnum, Part, Record, decoder
+from aiochargebee_gw._record import Envelope, OpenEnum, Part, Record, decoder, filled
 from aiochargebee_gw._wire.document import Source
 
 from .catalogue import camel, carried, documents, operations
@@ -200,3 +200,61 @@ def test_projections_may_hold_records() -> None:
     one, other = decoder(Loose).decode(b'{"id":"c"}'), decoder(Loose).decode(b'{"id":"d"}')
     assert (type(one), one.size, one.tags) == (Loose, 3, [])
     assert one.tags is not other.tags
+
+
+@attrs.frozen(kw_only=True)
+class Leaf:
+    """What stands in a `Tree`."""
+
+    size: int = 1
+    name: str
+
+
+@attrs.frozen(kw_only=True)
+class Tree:
+    """A class of a user that holds another one, and itself, in every way."""
+
+    id: str
+    leaf: Leaf | None = None
+    leaves: dict[str, Leaf] | None = None
+    pairs: tuple[Leaf, ...] = ()
+    kind: Literal["oak", "fir"] = "fir"
+    weighed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    child: Tree | None = None
+
+
+def test_projections_may_hold_each_other() -> None:
+    """Whatever a user's frozen classes hold is decoded into those very classes, defaults where nothing was sent."""
+    document = {
+        "id": "a", "leaf": {"name": "l"}, "leaves": {"x": {"name": "m", "size": 2}}, "pairs": [{"name": "n"}],
+        "kind": "oak", "child": {"id": "b"},
+    }  # fmt: skip
+    found = decoder(Tree).decode(json.dumps(document).encode())
+    assert found == Tree(
+        id="a",
+        leaf=Leaf(name="l"),
+        leaves={"x": Leaf(name="m", size=2)},
+        pairs=(Leaf(name="n"),),
+        kind="oak",
+        child=Tree(id="b"),
+    )
+    assert {type(found), type(found.child)} == {Tree}
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.leaf"):
+        decoder(Tree).decode(b'{"id":"a","leaf":{}}')
+
+
+def test_classes_that_watch_their_subclasses_are_left_alone() -> None:
+    """A class with `__init_subclass__`, or one that presets for itself, is decoded as it is."""
+    seen: list[type] = []
+
+    @attrs.define
+    class Watched:
+        id: str | None = None
+
+        def __init_subclass__(cls) -> None:
+            seen.append(cls)
+
+    assert decoder(Watched).decode(b"{}") == Watched()
+    assert filled(Watched) is Watched
+    assert filled(dict) is dict
+    assert [cls for cls in seen if cls is not Watched] == []

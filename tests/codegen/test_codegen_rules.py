@@ -338,3 +338,46 @@ def test_records_are_written_for_what_is_referred_to(workshop: Workshop) -> None
     files = workshop.files(box=held, lid=lid, far=box() | {"class": "Far"})
     assert {path for path in files if "lid" in path or "far" in path} == {"records/lid.py"}
     assert '_LAZY = {"Lid": "lid"}' in files["records/box.py"]
+
+
+STRING = {"type": "filter", "filter": "string"}
+NUMBER = {"type": "filter", "filter": "number"}
+INT = {"type": "int"}
+LISTING = LIST | {"params": {"size": STRING}}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (box(fields={"a": {"type": "str", "enum": "Shade"}}), "no enum is called Shade"),
+        (box(fields={"a": {"type": "object", "ref": "box.Lid"}}), "no record is called box.Lid"),
+        (box(fields={"a": {"type": "object", "ref": "lid.Lid"}}), "no record is called lid.Lid"),
+        (box(fields={"a": {"type": "bytes"}}), "no type is called bytes"),
+        (box(operations={"list": LIST | {"params": {"a": {"type": "filter", "filter": "set"}}}}), "of the kind set"),
+        (box(operations={"list": LIST | {"params": {"a": STRING | {"operators": ["lt"]}}}}), "no operators lt"),
+        (
+            box(operations={"list": LIST | {"params": {"a": {"type": "object", "fields": {"b": STRING, "c": INT}}}}}),
+            "filters and other parameters",
+        ),
+        (box(operations={"list": LIST | {"rows": {}}}), "no record that every row holds"),
+        (box(operations={"list": LIST | {"default_sort": "id"}}), "not sorted by id"),
+        (box(operations={"list": LIST | {"include_deleted": True}}), "include_deleted"),
+        (box(operations={"list": LIST | {"sort_by": {"asc": ["size"]}}}), "sorted by size"),
+        (box(operations={"one": LISTING, "two": LISTING | {"params": {"size": NUMBER}}}), "as string and as number"),
+        (
+            box(operations={"list": LIST | {"params": {"custom": STRING}, "custom_field_filters": True}}),
+            "the way to custom fields",
+        ),
+    ],
+)  # fmt: skip
+def test_contradictions_stop_the_generator(workshop: Workshop, document: dict[str, Any], message: str) -> None:
+    """What the catalogue cannot mean is an error that says where, not output that is wrong."""
+    with pytest.raises(CatalogueError, match=message):
+        workshop.files(box=document)
+
+
+def test_carried_resources_must_exist(workshop: Workshop) -> None:
+    """A resource that the catalogue lacks cannot be carried."""
+    workshop.overrides = 'carried = ["crate"]\n'
+    with pytest.raises(CatalogueError, match="crate"):
+        workshop.api(box=box())

@@ -7,6 +7,7 @@ import json
 import zlib
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,25 @@ def test_a_page_is_looked_into_without_decoding() -> None:
     assert source.find((1, "customer")) == b'{"id": "b"}'
     assert source.find((0, "customer", "n")) == b"12345678901234567890"
     assert document.Source(b'{"a": [1, {"b": 2}]}').find(("a", 1, "b")) == b"2"
+
+
+HALF = b'{"list": [{"customer": {"id": "a", "n": "\\ud83d", "x": 12345678901234567890}}, {"customer": {"id": "b"}}]}'
+
+
+def test_half_a_surrogate_pair_costs_no_other_row() -> None:
+    """A text that was cut in the middle of an emoji makes msgspec refuse the page; its rows are read all the same."""
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(HALF)
+    assert document.next_offset(HALF) is None
+    first, second = document.rows(HALF)
+    assert json.loads(first) == json.loads(HALF)["list"][0]
+    assert b"12345678901234567890" in first
+    assert second == b'{"customer":{"id":"b"}}'
+    assert json.loads(document.documents(HALF, "customer")[0])["n"] == "\ud83d"
+    for bad in (HALF[:-1], b'["\\ud83d"]', b'{"list": ["\\ud83d"]}', b'{"list": [], "x": "\\ud83d", "next_offset": 5}'):
+        for read in (document.rows, document.next_offset):
+            with pytest.raises(errors.DecodeError):
+                read(bad)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The README does what it says: every code block runs against the sandbox."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import pytest
+
+from aiochargebee_gw.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PYTHON = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line[2:] for language, text in BLOCKS if language == "console" for line in text.splitlines()]
+
+
+def _compiled(text: str, number: int) -> CodeType:
+    return compile(text, f"README block {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.anyio
+async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks run in their order, in one namespace, with a sandbox behind the environment's key and hosts."""
+    async with Sandbox(records=120, catalog="both") as sandbox:
+        monkeypatch.setenv("MATON_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("AIOCHARGEBEE_GW_GATEWAY_URL", sandbox.gateway_url)
+        monkeypatch.setenv("AIOCHARGEBEE_GW_CONTROL_URL", sandbox.control_url)
+        namespace: dict[str, Any] = {"__name__": "readme"}
+        for number, text in enumerate(PYTHON, 1):
+            running = FunctionType(_compiled(text, number), namespace)()
+            if inspect.iscoroutine(running):
+                await running
+        assert namespace["due"]
+        assert namespace["everyone"]
+        assert namespace["first"].auto_collection == "on"
+    assert len(PYTHON) == 7
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("aiochargebee-gw ")])
+def test_every_command_runs(command: str, tmp_path: Path) -> None:
+    """The commands of the README end with 0 and print something."""
+    words = shlex.split(command)
+    done = subprocess.run(
+        [sys.executable, "-m", "aiochargebee_gw", *words[1:]], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_ci_runs_the_two_commands_of_the_readme() -> None:
+    """What decides whether work lands is what a new user is told to type."""
+    script = (ROOT / ".ci" / "run").read_text()
+    typed = [line for line in COMMANDS if not line.startswith("aiochargebee-gw ")]
+    assert len(typed) == 2
+    for line in typed:
+        assert line in script
+
+
+def test_the_blocks_are_found() -> None:
+    """A block in another language would not be run: there is none."""
+    assert {language for language, _ in BLOCKS} == {"python", "console"}
+    assert asyncio.iscoroutinefunction(test_every_python_block_runs)
