@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
 
 from ._operation import ListOperation
-from ._record import Envelope, Record, decoder, resolve
+from ._record import Envelope, Record, attach_all, decoder, filled
 from ._wire import document
 from .errors import DecodeError, PaginationError, RepeatedOffset
 
@@ -79,15 +80,22 @@ def decode_answer(body: bytes, cls: type[T], label: str) -> T:
 def decode_records(body: bytes, operation: ListOperation[Any, Any], cls: type[T]) -> list[T | DecodeError]:
     """The main record of every row as *cls*. A row that cannot be read stands as its `DecodeError` in the list."""
     main = operation.main
-    found = _decode_list(body, _record_decoders(main, cls), operation.label)
-    records: list[T | DecodeError] = []
-    source = document.Source(body)
-    for number, row in enumerate(found):
-        record = row if isinstance(row, DecodeError) else getattr(row, main)
-        if isinstance(record, Record):
-            record._attach(source, (number, main))
-        records.append(record)
+    rows = _decode_list(body, _record_decoders(main, cls), operation.label)
+    if any(type(row) is DecodeError for row in rows):
+        return _some_records(rows, main, body)
+    records = list(map(attrgetter(main), rows))
+    if issubclass(cls, Record):
+        attach_all(records, document.Source(body, main))
     return records
+
+
+def _some_records(rows: list[Any], main: str, body: bytes) -> list[Any]:
+    source = document.Source(body, main)
+    found = [row if isinstance(row, DecodeError) else getattr(row, main) for row in rows]
+    for number, record in enumerate(found):
+        if isinstance(record, Record):
+            record._attach(source, number)
+    return found
 
 
 def decode_rows(body: bytes, cls: type[T], label: str) -> list[T | DecodeError]:
@@ -132,16 +140,14 @@ _of_rows: dict[type, _Decoders] = {}
 def _record_decoders(main: str, cls: type) -> _Decoders:
     """Decoders of a page and of one row that read nothing but the main record."""
     if (main, cls) not in _of_records:
-        resolve(cls)
-        _of_records[main, cls] = _decoders(msgspec.defstruct("MainRow", [(main, cls)], gc=False))
+        _of_records[main, cls] = _decoders(msgspec.defstruct("MainRow", [(main, filled(cls))], gc=False))
     return _of_records[main, cls]
 
 
 def _row_decoders(cls: type) -> _Decoders:
     """Decoders of a page and of one row that read every object of a row."""
     if cls not in _of_rows:
-        resolve(cls)
-        _of_rows[cls] = _decoders(cls)
+        _of_rows[cls] = _decoders(filled(cls))
     return _of_rows[cls]
 
 

@@ -105,6 +105,7 @@ def _draft_list(
     pairs = _page(own)
     _check_required(operation, own)
     pairs += encode(own, operation.params)
+    _check_filtered(operation, filters)
     pairs += [_filter(operation, given).pair for given in filters]
     pairs += _order(operation, order)
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
@@ -121,6 +122,13 @@ def _filter(operation: ListOperation[Any, Any], given: Filter) -> Filter:
         custom_fields=operation.custom_filters,
         operation=operation.label,
     )
+
+
+def _check_filtered(operation: ListOperation[Any, Any], filters: Sequence[Filter]) -> None:
+    given = {one.field for one in filters if isinstance(one, Filter)}
+    for name in operation.required_filters:
+        if name not in given:
+            raise RequestError(f"this list needs a filter by {name}", field=name, legal=operation.required_filters)
 
 
 def _page(own: dict[str, Any]) -> list[Pair]:

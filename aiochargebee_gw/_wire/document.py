@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -118,17 +118,27 @@ def loads(document: bytes) -> Any:
     return _decode(_any, document)
 
 
+Path: TypeAlias = "int | tuple[str | int, ...]"
+
+
 class Source:
-    """The body that records were decoded from, shared by all of them, for what their classes do not declare."""
+    """The body that records were decoded from, shared by all of them, for what their classes do not declare.
 
-    __slots__ = ("_rows", "body")
+    *main* is the key of a page's main records.
+    """
 
-    def __init__(self, body: bytes) -> None:
+    __slots__ = ("_main", "_rows", "body")
+
+    def __init__(self, body: bytes, main: str = "") -> None:
         self.body = body
+        self._main = main
         self._rows: list[bytes] | None = None
 
-    def find(self, path: tuple[str | int, ...]) -> bytes:
-        """The bytes of one value: `(3, "customer")` in a page, `("customer",)` or `("invoices", 0)` in an envelope."""
+    def find(self, path: Path) -> bytes:
+        """The bytes of one value: `3` is the main record of a page's fourth row, `(3, "card")` another object of it,
+        `("customer",)` or `("invoices", 0)` one of an envelope, `()` the whole."""
+        if isinstance(path, int):
+            path = (path, self._main)
         found = self.body
         for step in path:
             found = self._row(step) if found is self.body and isinstance(step, int) else _step(found, step)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import EndScheduleOn
 
 
@@ -25,7 +25,7 @@ class AdvanceInvoiceScheduleFixedIntervalSchedule(Part):
     number_of_occurrences: int | None = None
     days_before_renewal: int | None = None
     end_date: datetime | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     terms_to_charge: int | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -39,7 +39,7 @@ class AdvanceInvoiceScheduleSpecificDatesSchedule(Part):
 
     terms_to_charge: int | None = None
     date: datetime | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.terms_to_charge = self.date = None
@@ -49,7 +49,7 @@ class AdvanceInvoiceScheduleSpecificDatesSchedule(Part):
 class AdvanceInvoiceSchedule(Record):
     """A `advance_invoice_schedule` object."""
 
-    id: str
+    id: str = PROMISED
     schedule_type: AdvanceInvoiceScheduleScheduleType | None = None
     fixed_interval_schedule: AdvanceInvoiceScheduleFixedIntervalSchedule | None = None
     specific_dates_schedule: AdvanceInvoiceScheduleSpecificDatesSchedule | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Record
+from .._record import PROMISED, Envelope, OpenEnum, Record
 from .enums import Gateway
 
 if TYPE_CHECKING:
@@ -81,19 +81,19 @@ class CardPoweredBy(OpenEnum):
 class Card(Record):
     """A `card` object."""
 
-    payment_source_id: str
-    status: CardStatus
-    gateway: Gateway
+    payment_source_id: str = PROMISED
+    status: CardStatus = PROMISED
+    gateway: Gateway = PROMISED
     gateway_account_id: str | None = None
     ref_tx_id: str | None = None
     first_name: str | None = None
     last_name: str | None = None
-    iin: str
-    last4: str
+    iin: str = PROMISED
+    last4: str = PROMISED
     card_type: CardType | None = None
-    funding_type: CardFundingType
-    expiry_month: int
-    expiry_year: int
+    funding_type: CardFundingType = PROMISED
+    expiry_month: int = PROMISED
+    expiry_year: int = PROMISED
     issuing_country: str | None = None
     billing_addr1: str | None = None
     billing_addr2: str | None = None
@@ -102,12 +102,12 @@ class Card(Record):
     billing_state: str | None = None
     billing_country: str | None = None
     billing_zip: str | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
     ip_address: str | None = None
     powered_by: CardPoweredBy | None = None
-    customer_id: str
+    customer_id: str = PROMISED
     masked_number: str | None = None
 
     def __attrs_pre_init__(self) -> None:

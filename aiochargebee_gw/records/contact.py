@@ -6,22 +6,22 @@ from __future__ import annotations
 
 from attrs import define
 
-from .._record import Record
+from .._record import PROMISED, Record
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class Contact(Record):
     """A `contact` object."""
 
-    id: str
+    id: str = PROMISED
     first_name: str | None = None
     last_name: str | None = None
-    email: str
+    email: str = PROMISED
     phone: str | None = None
     label: str | None = None
-    enabled: bool
-    send_account_email: bool
-    send_billing_email: bool
+    enabled: bool = PROMISED
+    send_account_email: bool = PROMISED
+    send_billing_email: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.first_name = self.last_name = self.phone = self.label = None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Record
+from .._record import PROMISED, OpenEnum, Record
 
 
 class ContractTermStatus(OpenEnum):
@@ -29,17 +29,17 @@ class ContractTermActionAtTermEnd(OpenEnum):
 class ContractTerm(Record):
     """A `contract_term` object."""
 
-    id: str
-    status: ContractTermStatus
-    contract_start: datetime
-    contract_end: datetime
-    billing_cycle: int
-    action_at_term_end: ContractTermActionAtTermEnd
-    total_contract_value: int
-    total_contract_value_before_tax: int
+    id: str = PROMISED
+    status: ContractTermStatus = PROMISED
+    contract_start: datetime = PROMISED
+    contract_end: datetime = PROMISED
+    billing_cycle: int = PROMISED
+    action_at_term_end: ContractTermActionAtTermEnd = PROMISED
+    total_contract_value: int = PROMISED
+    total_contract_value_before_tax: int = PROMISED
     cancellation_cutoff_period: int | None = None
-    created_at: datetime
-    subscription_id: str
+    created_at: datetime = PROMISED
+    subscription_id: str = PROMISED
     remaining_billing_cycles: int | None = None
 
     def __attrs_pre_init__(self) -> None:

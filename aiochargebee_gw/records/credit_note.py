@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import (
     Channel,
     CreditNoteReasonCode,
@@ -99,15 +98,15 @@ class CreditNoteLineItem(Part):
 
     id: str | None = None
     subscription_id: str | None = None
-    date_from: datetime
-    date_to: datetime
-    unit_amount: int
+    date_from: datetime = PROMISED
+    date_to: datetime = PROMISED
+    unit_amount: int = PROMISED
     quantity: int | None = None
     amount: int | None = None
     pricing_model: PricingModel | None = None
-    is_taxed: bool
+    is_taxed: bool = PROMISED
     tax_amount: int | None = None
-    tax_rate: Decimal | None = None
+    tax_rate: float | None = None
     unit_amount_in_decimal: str | None = None
     quantity_in_decimal: str | None = None
     amount_in_decimal: str | None = None
@@ -116,9 +115,9 @@ class CreditNoteLineItem(Part):
     metered: bool | None = None
     is_percentage_pricing: bool | None = None
     reference_line_item_id: str | None = None
-    description: str
+    description: str = PROMISED
     entity_description: str | None = None
-    entity_type: CreditNoteLineItemEntityType
+    entity_type: CreditNoteLineItemEntityType = PROMISED
     tax_exempt_reason: TaxExemptReason | None = None
     entity_id: str | None = None
     customer_id: str | None = None
@@ -137,10 +136,10 @@ class CreditNoteLineItemTier(Part):
     """Part of a `credit_note` object: `line_item_tiers`."""
 
     line_item_id: str | None = None
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    quantity_used: int
-    unit_amount: int
+    quantity_used: int = PROMISED
+    unit_amount: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     quantity_used_in_decimal: str | None = None
@@ -157,11 +156,11 @@ class CreditNoteLineItemTier(Part):
 class CreditNoteLineItemDiscount(Part):
     """Part of a `credit_note` object: `line_item_discounts`."""
 
-    line_item_id: str
-    discount_type: CreditNoteLineItemDiscountDiscountType
+    line_item_id: str = PROMISED
+    discount_type: CreditNoteLineItemDiscountDiscountType = PROMISED
     coupon_id: str | None = None
     entity_id: str | None = None
-    discount_amount: int
+    discount_amount: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.coupon_id = self.entity_id = None
@@ -172,15 +171,15 @@ class CreditNoteLineItemTax(Part):
     """Part of a `credit_note` object: `line_item_taxes`."""
 
     line_item_id: str | None = None
-    tax_name: str
-    tax_rate: Decimal
+    tax_name: str = PROMISED
+    tax_rate: float = PROMISED
     date_to: datetime | None = None
     date_from: datetime | None = None
-    prorated_taxable_amount: Decimal | None = None
+    prorated_taxable_amount: float | None = None
     is_partial_tax_applied: bool | None = None
     is_non_compliance_tax: bool | None = None
-    taxable_amount: int
-    tax_amount: int
+    taxable_amount: int = PROMISED
+    tax_amount: int = PROMISED
     tax_juris_type: TaxJurisType | None = None
     tax_juris_name: str | None = None
     tax_juris_code: str | None = None
@@ -223,10 +222,10 @@ class CreditNoteLineItemAddress(Part):
 class CreditNoteDiscount(Part):
     """Part of a `credit_note` object: `discounts`."""
 
-    amount: int
+    amount: int = PROMISED
     description: str | None = None
     line_item_id: str | None = None
-    entity_type: CreditNoteDiscountEntityType
+    entity_type: CreditNoteDiscountEntityType = PROMISED
     discount_type: CreditNoteDiscountDiscountType | None = None
     entity_id: str | None = None
     coupon_set_code: str | None = None
@@ -239,8 +238,8 @@ class CreditNoteDiscount(Part):
 class CreditNoteTax(Part):
     """Part of a `credit_note` object: `taxes`."""
 
-    name: str
-    amount: int
+    name: str = PROMISED
+    amount: int = PROMISED
     description: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -262,9 +261,9 @@ class CreditNoteTaxOrigin(Part):
 class CreditNoteLinkedRefund(Part):
     """Part of a `credit_note` object: `linked_refunds`."""
 
-    txn_id: str
-    applied_amount: int
-    applied_at: datetime
+    txn_id: str = PROMISED
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
     txn_status: TransactionStatus | None = None
     txn_date: datetime | None = None
     txn_amount: int | None = None
@@ -278,11 +277,11 @@ class CreditNoteLinkedRefund(Part):
 class CreditNoteAllocation(Part):
     """Part of a `credit_note` object: `allocations`."""
 
-    invoice_id: str
-    allocated_amount: int
-    allocated_at: datetime
+    invoice_id: str = PROMISED
+    allocated_amount: int = PROMISED
+    allocated_at: datetime = PROMISED
     invoice_date: datetime | None = None
-    invoice_status: InvoiceStatus
+    invoice_status: InvoiceStatus = PROMISED
     tax_application: CreditNoteAppliedCreditTaxApplication | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -293,8 +292,8 @@ class CreditNoteAllocation(Part):
 class CreditNoteExchangeRate(Part):
     """Part of a `credit_note` object: `exchange_rates`."""
 
-    currency_code: str
-    rate: Decimal
+    currency_code: str = PROMISED
+    rate: float = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
@@ -351,10 +350,10 @@ class CreditNoteBillingAddress(Part):
 class CreditNoteEinvoice(Part):
     """Part of a `credit_note` object: `einvoice`."""
 
-    id: str
+    id: str = PROMISED
     reference_id: str | None = None
     reference_number: str | None = None
-    status: CreditNoteEinvoiceStatus
+    status: CreditNoteEinvoiceStatus = PROMISED
     message: str | None = None
     provider_references: list[Any] | None = None
 
@@ -377,17 +376,17 @@ class CreditNoteSiteDetailsAtCreation(Part):
 class CreditNote(Record):
     """A `credit_note` object."""
 
-    id: str
-    customer_id: str
+    id: str = PROMISED
+    customer_id: str = PROMISED
     subscription_id: str | None = None
     reference_invoice_id: str | None = None
-    type: CreditNoteType
+    type: CreditNoteType = PROMISED
     reason_code: CreditNoteReasonCode | None = None
-    status: CreditNoteStatus
+    status: CreditNoteStatus = PROMISED
     vat_number: str | None = None
     date: datetime | None = None
-    price_type: PriceType
-    currency_code: str
+    price_type: PriceType = PROMISED
+    currency_code: str = PROMISED
     total: int | None = None
     amount_allocated: int | None = None
     amount_refunded: int | None = None
@@ -399,7 +398,7 @@ class CreditNote(Record):
     updated_at: datetime | None = None
     channel: Channel | None = None
     line_items_next_offset: str | None = None
-    sub_total: int
+    sub_total: int = PROMISED
     sub_total_in_local_currency: int | None = None
     total_in_local_currency: int | None = None
     local_currency_code: str | None = None
@@ -416,9 +415,9 @@ class CreditNote(Record):
     tax_origin: CreditNoteTaxOrigin | None = None
     linked_refunds: list[CreditNoteLinkedRefund] | None = None
     allocations: list[CreditNoteAllocation] | None = None
-    deleted: bool
+    deleted: bool = PROMISED
     tax_category: str | None = None
-    local_currency_exchange_rate: Decimal | None = None
+    local_currency_exchange_rate: float | None = None
     exchange_rates: list[CreditNoteExchangeRate] | None = None
     create_reason_code: str | None = None
     vat_number_prefix: str | None = None

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import PriceType, PricingModel, PricingType, TaxExemptReason, TaxJurisType
 
 
@@ -65,15 +64,15 @@ class CreditNoteEstimateLineItem(Part):
 
     id: str | None = None
     subscription_id: str | None = None
-    date_from: datetime
-    date_to: datetime
-    unit_amount: int
+    date_from: datetime = PROMISED
+    date_to: datetime = PROMISED
+    unit_amount: int = PROMISED
     quantity: int | None = None
     amount: int | None = None
     pricing_model: PricingModel | None = None
-    is_taxed: bool
+    is_taxed: bool = PROMISED
     tax_amount: int | None = None
-    tax_rate: Decimal | None = None
+    tax_rate: float | None = None
     unit_amount_in_decimal: str | None = None
     quantity_in_decimal: str | None = None
     amount_in_decimal: str | None = None
@@ -82,9 +81,9 @@ class CreditNoteEstimateLineItem(Part):
     metered: bool | None = None
     is_percentage_pricing: bool | None = None
     reference_line_item_id: str | None = None
-    description: str
+    description: str = PROMISED
     entity_description: str | None = None
-    entity_type: CreditNoteEstimateLineItemEntityType
+    entity_type: CreditNoteEstimateLineItemEntityType = PROMISED
     tax_exempt_reason: TaxExemptReason | None = None
     entity_id: str | None = None
     customer_id: str | None = None
@@ -103,10 +102,10 @@ class CreditNoteEstimateLineItemTier(Part):
     """Part of a `credit_note_estimate` object: `line_item_tiers`."""
 
     line_item_id: str | None = None
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    quantity_used: int
-    unit_amount: int
+    quantity_used: int = PROMISED
+    unit_amount: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     quantity_used_in_decimal: str | None = None
@@ -123,11 +122,11 @@ class CreditNoteEstimateLineItemTier(Part):
 class CreditNoteEstimateLineItemDiscount(Part):
     """Part of a `credit_note_estimate` object: `line_item_discounts`."""
 
-    line_item_id: str
-    discount_type: CreditNoteEstimateLineItemDiscountDiscountType
+    line_item_id: str = PROMISED
+    discount_type: CreditNoteEstimateLineItemDiscountDiscountType = PROMISED
     coupon_id: str | None = None
     entity_id: str | None = None
-    discount_amount: int
+    discount_amount: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.coupon_id = self.entity_id = None
@@ -138,15 +137,15 @@ class CreditNoteEstimateLineItemTax(Part):
     """Part of a `credit_note_estimate` object: `line_item_taxes`."""
 
     line_item_id: str | None = None
-    tax_name: str
-    tax_rate: Decimal
+    tax_name: str = PROMISED
+    tax_rate: float = PROMISED
     date_to: datetime | None = None
     date_from: datetime | None = None
-    prorated_taxable_amount: Decimal | None = None
+    prorated_taxable_amount: float | None = None
     is_partial_tax_applied: bool | None = None
     is_non_compliance_tax: bool | None = None
-    taxable_amount: int
-    tax_amount: int
+    taxable_amount: int = PROMISED
+    tax_amount: int = PROMISED
     tax_juris_type: TaxJurisType | None = None
     tax_juris_name: str | None = None
     tax_juris_code: str | None = None
@@ -163,10 +162,10 @@ class CreditNoteEstimateLineItemTax(Part):
 class CreditNoteEstimateDiscount(Part):
     """Part of a `credit_note_estimate` object: `discounts`."""
 
-    amount: int
+    amount: int = PROMISED
     description: str | None = None
     line_item_id: str | None = None
-    entity_type: CreditNoteEstimateDiscountEntityType
+    entity_type: CreditNoteEstimateDiscountEntityType = PROMISED
     discount_type: CreditNoteEstimateDiscountDiscountType | None = None
     entity_id: str | None = None
     coupon_set_code: str | None = None
@@ -179,8 +178,8 @@ class CreditNoteEstimateDiscount(Part):
 class CreditNoteEstimateTax(Part):
     """Part of a `credit_note_estimate` object: `taxes`."""
 
-    name: str
-    amount: int
+    name: str = PROMISED
+    amount: int = PROMISED
     description: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -191,14 +190,14 @@ class CreditNoteEstimateTax(Part):
 class CreditNoteEstimate(Record):
     """A `credit_note_estimate` object."""
 
-    reference_invoice_id: str
-    type: CreditNoteEstimateType
-    price_type: PriceType
-    currency_code: str
-    sub_total: int
-    total: int
-    amount_allocated: int
-    amount_available: int
+    reference_invoice_id: str = PROMISED
+    type: CreditNoteEstimateType = PROMISED
+    price_type: PriceType = PROMISED
+    currency_code: str = PROMISED
+    sub_total: int = PROMISED
+    total: int = PROMISED
+    amount_allocated: int = PROMISED
+    amount_available: int = PROMISED
     line_items: list[CreditNoteEstimateLineItem] | None = None
     line_item_tiers: list[CreditNoteEstimateLineItemTier] | None = None
     line_item_discounts: list[CreditNoteEstimateLineItemDiscount] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import (
     AutoCollection,
     BillingDateMode,
@@ -140,13 +140,13 @@ class CustomerReferralUrl(Part):
     """Part of a `customer` object: `referral_urls`."""
 
     external_customer_id: str | None = None
-    referral_sharing_url: str
-    created_at: datetime
-    updated_at: datetime
-    referral_campaign_id: str
-    referral_account_id: str
+    referral_sharing_url: str = PROMISED
+    created_at: datetime = PROMISED
+    updated_at: datetime = PROMISED
+    referral_campaign_id: str = PROMISED
+    referral_account_id: str = PROMISED
     referral_external_campaign_id: str | None = None
-    referral_system: ReferralSystem
+    referral_system: ReferralSystem = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.external_customer_id = self.referral_external_campaign_id = None
@@ -156,15 +156,15 @@ class CustomerReferralUrl(Part):
 class CustomerContact(Part):
     """Part of a `customer` object: `contacts`."""
 
-    id: str
+    id: str = PROMISED
     first_name: str | None = None
     last_name: str | None = None
-    email: str
+    email: str = PROMISED
     phone: str | None = None
     label: str | None = None
-    enabled: bool
-    send_account_email: bool
-    send_billing_email: bool
+    enabled: bool = PROMISED
+    send_account_email: bool = PROMISED
+    send_billing_email: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.first_name = self.last_name = self.phone = self.label = None
@@ -174,11 +174,11 @@ class CustomerContact(Part):
 class CustomerPaymentMethod(Part):
     """Part of a `customer` object: `payment_method`."""
 
-    type: Type
-    gateway: Gateway
+    type: Type = PROMISED
+    gateway: Gateway = PROMISED
     gateway_account_id: str | None = None
-    status: CustomerPaymentMethodStatus
-    reference_id: str
+    status: CustomerPaymentMethodStatus = PROMISED
+    reference_id: str = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.gateway_account_id = None
@@ -188,12 +188,12 @@ class CustomerPaymentMethod(Part):
 class CustomerBalance(Part):
     """Part of a `customer` object: `balances`."""
 
-    promotional_credits: int
-    excess_payments: int
-    refundable_credits: int
-    unbilled_charges: int
-    currency_code: str
-    balance_currency_code: str
+    promotional_credits: int = PROMISED
+    excess_payments: int = PROMISED
+    refundable_credits: int = PROMISED
+    unbilled_charges: int = PROMISED
+    currency_code: str = PROMISED
+    balance_currency_code: str = PROMISED
     business_entity_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -204,9 +204,9 @@ class CustomerBalance(Part):
 class CustomerEntityIdentifier(Part):
     """Part of a `customer` object: `entity_identifiers`."""
 
-    id: str
+    id: str = PROMISED
     value: str | None = None
-    scheme: str
+    scheme: str = PROMISED
     standard: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -217,9 +217,9 @@ class CustomerEntityIdentifier(Part):
 class CustomerTaxProvidersField(Part):
     """Part of a `customer` object: `tax_providers_fields`."""
 
-    provider_name: str
-    field_id: str
-    field_value: str
+    provider_name: str = PROMISED
+    field_id: str = PROMISED
+    field_value: str = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
@@ -227,8 +227,8 @@ class CustomerRelationship(Part):
     """Part of a `customer` object: `relationship`."""
 
     parent_id: str | None = None
-    payment_owner_id: str
-    invoice_owner_id: str
+    payment_owner_id: str = PROMISED
+    invoice_owner_id: str = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.parent_id = None
@@ -240,9 +240,9 @@ class CustomerParentAccountAccess(Part):
 
     portal_edit_child_subscriptions: CustomerParentAccountAccessPortalEditChildSubscriptions | None = None
     portal_download_child_invoices: CustomerParentAccountAccessPortalDownloadChildInvoices | None = None
-    send_subscription_emails: bool
-    send_invoice_emails: bool
-    send_payment_emails: bool
+    send_subscription_emails: bool = PROMISED
+    send_invoice_emails: bool = PROMISED
+    send_payment_emails: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.portal_edit_child_subscriptions = self.portal_download_child_invoices = None
@@ -254,9 +254,9 @@ class CustomerChildAccountAccess(Part):
 
     portal_edit_subscriptions: CustomerChildAccountAccessPortalEditSubscriptions | None = None
     portal_download_invoices: CustomerChildAccountAccessPortalDownloadInvoices | None = None
-    send_subscription_emails: bool
-    send_invoice_emails: bool
-    send_payment_emails: bool
+    send_subscription_emails: bool = PROMISED
+    send_invoice_emails: bool = PROMISED
+    send_payment_emails: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.portal_edit_subscriptions = self.portal_download_invoices = None
@@ -266,21 +266,21 @@ class CustomerChildAccountAccess(Part):
 class Customer(Record):
     """A `customer` object."""
 
-    id: str
+    id: str = PROMISED
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
     phone: str | None = None
     company: str | None = None
     vat_number: str | None = None
-    auto_collection: AutoCollection
+    auto_collection: AutoCollection = PROMISED
     offline_payment_method: OfflinePaymentMethod | None = None
-    net_term_days: int
+    net_term_days: int = PROMISED
     vat_number_validated_time: datetime | None = None
     vat_number_status: CustomerVatNumberStatus | None = None
-    allow_direct_debit: bool
+    allow_direct_debit: bool = PROMISED
     is_location_valid: bool | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     created_from_ip: str | None = None
     exemption_details: list[Any] | None = None
     taxability: Taxability | None = None
@@ -309,17 +309,17 @@ class Customer(Record):
     invoice_notes: str | None = None
     business_entity_id: str | None = None
     preferred_currency_code: str | None = None
-    promotional_credits: int
-    unbilled_charges: int
-    refundable_credits: int
-    excess_payments: int
+    promotional_credits: int = PROMISED
+    unbilled_charges: int = PROMISED
+    refundable_credits: int = PROMISED
+    excess_payments: int = PROMISED
     balances: list[CustomerBalance] | None = None
     entity_identifiers: list[CustomerEntityIdentifier] | None = None
     tax_providers_fields: list[CustomerTaxProvidersField] | None = None
     is_einvoice_enabled: bool | None = None
     einvoicing_method: EinvoicingMethod | None = None
     meta_data: Any = None
-    deleted: bool
+    deleted: bool = PROMISED
     registered_for_gst: bool | None = None
     consolidated_invoicing: bool | None = None
     customer_type: CustomerType | None = None

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from attrs import define
 
-from .._record import OpenEnum, Record
+from .._record import PROMISED, OpenEnum, Record
 from .enums import ApplyOn, DurationType, PeriodUnit
 
 
@@ -23,24 +22,24 @@ class DiscountTypeValue(OpenEnum):
 class Discount(Record):
     """A `discount` object."""
 
-    id: str
+    id: str = PROMISED
     invoice_name: str | None = None
-    type: DiscountTypeValue
-    percentage: Decimal | None = None
+    type: DiscountTypeValue = PROMISED
+    percentage: float | None = None
     amount: int | None = None
     quantity: int | None = None
     currency_code: str | None = None
-    duration_type: DurationType
+    duration_type: DurationType = PROMISED
     period: int | None = None
     period_unit: PeriodUnit | None = None
-    included_in_mrr: bool
-    apply_on: ApplyOn
+    included_in_mrr: bool = PROMISED
+    apply_on: ApplyOn = PROMISED
     item_price_id: str | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     apply_till: datetime | None = None
     applied_count: int | None = None
-    coupon_id: str
-    index: int
+    coupon_id: str = PROMISED
+    index: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.invoice_name = self.percentage = self.amount = self.quantity = self.currency_code = self.period = None

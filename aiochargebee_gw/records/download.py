@@ -8,15 +8,15 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import Record
+from .._record import PROMISED, Record
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class Download(Record):
     """A `download` object."""
 
-    download_url: str
-    valid_till: datetime
+    download_url: str = PROMISED
+    valid_till: datetime = PROMISED
     mime_type: str | None = None
 
     def __attrs_pre_init__(self) -> None:

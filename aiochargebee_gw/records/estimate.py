@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define
 
-from .._record import OpenEnum, Record
+from .._record import PROMISED, OpenEnum, Record
 
 if TYPE_CHECKING:
     from .credit_note_estimate import CreditNoteEstimate
@@ -43,7 +43,7 @@ class EstimateUnbilledChargeEntityType(OpenEnum):
 class Estimate(Record):
     """A `estimate` object."""
 
-    created_at: datetime
+    created_at: datetime = PROMISED
     subscription_estimate: SubscriptionEstimate | None = None
     subscription_estimates: list[SubscriptionEstimate] | None = None
     invoice_estimate: InvoiceEstimate | None = None

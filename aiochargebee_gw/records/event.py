@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import ApiVersion, EventType, Source
 
 
@@ -41,25 +41,25 @@ class EventWebhookWebhookStatus(OpenEnum):
 class EventWebhook(Part):
     """Part of a `event` object: `webhooks`."""
 
-    id: str
-    webhook_status: EventWebhookWebhookStatus
+    id: str = PROMISED
+    webhook_status: EventWebhookWebhookStatus = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class Event(Record):
     """A `event` object."""
 
-    id: str
-    occurred_at: datetime
-    source: Source
+    id: str = PROMISED
+    occurred_at: datetime = PROMISED
+    source: Source = PROMISED
     user: str | None = None
-    webhook_status: EventWebhookStatus
+    webhook_status: EventWebhookStatus = PROMISED
     webhook_failure_reason: str | None = None
     webhooks: list[EventWebhook] | None = None
     event_type: EventType | None = None
     site_id: str | None = None
     api_version: ApiVersion | None = None
-    content: Any
+    content: Any = PROMISED
     origin_user: str | None = None
 
     def __attrs_pre_init__(self) -> None:

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from attrs import define
 
-from .._record import Record
+from .._record import PROMISED, Record
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class Hierarchy(Record):
     """A `hierarchy` object."""
 
-    customer_id: str
+    customer_id: str = PROMISED
     parent_id: str | None = None
-    payment_owner_id: str
-    invoice_owner_id: str
+    payment_owner_id: str = PROMISED
+    invoice_owner_id: str = PROMISED
     has_children: bool | None = None
     children_ids: list[str] | None = None
 

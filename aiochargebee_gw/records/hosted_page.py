@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Record
+from .._record import PROMISED, Envelope, OpenEnum, Record
 from .enums import Layout
 
 
@@ -54,7 +54,7 @@ class HostedPage(Record):
     created_at: datetime | None = None
     expires_at: datetime | None = None
     layout: Layout | None = None
-    content: Any
+    content: Any = PROMISED
     updated_at: datetime | None = None
     resource_version: int | None = None  # milliseconds
     checkout_info: Any = None

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import (
     Channel,
     CreditNoteReasonCode,
@@ -159,8 +158,8 @@ class InvoiceAuthorizationReason(OpenEnum):
 class InvoiceExchangeRate(Part):
     """Part of a `invoice` object: `exchange_rates`."""
 
-    currency_code: str
-    rate: Decimal
+    currency_code: str = PROMISED
+    rate: float = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
@@ -169,15 +168,15 @@ class InvoiceLineItem(Part):
 
     id: str | None = None
     subscription_id: str | None = None
-    date_from: datetime
-    date_to: datetime
-    unit_amount: int
+    date_from: datetime = PROMISED
+    date_to: datetime = PROMISED
+    unit_amount: int = PROMISED
     quantity: int | None = None
     amount: int | None = None
     pricing_model: PricingModel | None = None
-    is_taxed: bool
+    is_taxed: bool = PROMISED
     tax_amount: int | None = None
-    tax_rate: Decimal | None = None
+    tax_rate: float | None = None
     unit_amount_in_decimal: str | None = None
     quantity_in_decimal: str | None = None
     amount_in_decimal: str | None = None
@@ -186,9 +185,9 @@ class InvoiceLineItem(Part):
     metered: bool | None = None
     is_percentage_pricing: bool | None = None
     reference_line_item_id: str | None = None
-    description: str
+    description: str = PROMISED
     entity_description: str | None = None
-    entity_type: InvoiceLineItemEntityType
+    entity_type: InvoiceLineItemEntityType = PROMISED
     tax_exempt_reason: TaxExemptReason | None = None
     entity_id: str | None = None
     customer_id: str | None = None
@@ -207,10 +206,10 @@ class InvoiceLineItemTier(Part):
     """Part of a `invoice` object: `line_item_tiers`."""
 
     line_item_id: str | None = None
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    quantity_used: int
-    unit_amount: int
+    quantity_used: int = PROMISED
+    unit_amount: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     quantity_used_in_decimal: str | None = None
@@ -227,11 +226,11 @@ class InvoiceLineItemTier(Part):
 class InvoiceLineItemDiscount(Part):
     """Part of a `invoice` object: `line_item_discounts`."""
 
-    line_item_id: str
-    discount_type: InvoiceLineItemDiscountDiscountType
+    line_item_id: str = PROMISED
+    discount_type: InvoiceLineItemDiscountDiscountType = PROMISED
     coupon_id: str | None = None
     entity_id: str | None = None
-    discount_amount: int
+    discount_amount: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.coupon_id = self.entity_id = None
@@ -242,15 +241,15 @@ class InvoiceLineItemTax(Part):
     """Part of a `invoice` object: `line_item_taxes`."""
 
     line_item_id: str | None = None
-    tax_name: str
-    tax_rate: Decimal
+    tax_name: str = PROMISED
+    tax_rate: float = PROMISED
     date_to: datetime | None = None
     date_from: datetime | None = None
-    prorated_taxable_amount: Decimal | None = None
+    prorated_taxable_amount: float | None = None
     is_partial_tax_applied: bool | None = None
     is_non_compliance_tax: bool | None = None
-    taxable_amount: int
-    tax_amount: int
+    taxable_amount: int = PROMISED
+    tax_amount: int = PROMISED
     tax_juris_type: TaxJurisType | None = None
     tax_juris_name: str | None = None
     tax_juris_code: str | None = None
@@ -267,8 +266,8 @@ class InvoiceLineItemTax(Part):
 class InvoiceLineItemCredit(Part):
     """Part of a `invoice` object: `line_item_credits`."""
 
-    cn_id: str
-    applied_amount: Decimal
+    cn_id: str = PROMISED
+    applied_amount: float = PROMISED
     line_item_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -305,10 +304,10 @@ class InvoiceLineItemAddress(Part):
 class InvoiceDiscount(Part):
     """Part of a `invoice` object: `discounts`."""
 
-    amount: int
+    amount: int = PROMISED
     description: str | None = None
     line_item_id: str | None = None
-    entity_type: InvoiceDiscountEntityType
+    entity_type: InvoiceDiscountEntityType = PROMISED
     discount_type: InvoiceDiscountDiscountType | None = None
     entity_id: str | None = None
     coupon_set_code: str | None = None
@@ -321,8 +320,8 @@ class InvoiceDiscount(Part):
 class InvoiceTax(Part):
     """Part of a `invoice` object: `taxes`."""
 
-    name: str
-    amount: int
+    name: str = PROMISED
+    amount: int = PROMISED
     description: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -344,9 +343,9 @@ class InvoiceTaxOrigin(Part):
 class InvoiceLinkedPayment(Part):
     """Part of a `invoice` object: `linked_payments`."""
 
-    txn_id: str
-    applied_amount: int
-    applied_at: datetime
+    txn_id: str = PROMISED
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
     txn_status: TransactionStatus | None = None
     txn_date: datetime | None = None
     txn_amount: int | None = None
@@ -359,13 +358,13 @@ class InvoiceLinkedPayment(Part):
 class InvoiceReferenceTransaction(Part):
     """Part of a `invoice` object: `reference_transactions`."""
 
-    applied_amount: int
-    applied_at: datetime
-    txn_id: str
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
+    txn_id: str = PROMISED
     txn_status: TransactionStatus | None = None
     txn_date: datetime | None = None
     txn_amount: int | None = None
-    txn_type: InvoiceTxnType
+    txn_type: InvoiceTxnType = PROMISED
     amount_capturable: int | None = None
     authorization_reason: InvoiceAuthorizationReason | None = None
 
@@ -377,9 +376,9 @@ class InvoiceReferenceTransaction(Part):
 class InvoiceDunningAttempt(Part):
     """Part of a `invoice` object: `dunning_attempts`."""
 
-    attempt: int
+    attempt: int = PROMISED
     transaction_id: str | None = None
-    dunning_type: DunningType
+    dunning_type: DunningType = PROMISED
     created_at: datetime | None = None
     txn_status: TransactionStatus | None = None
     txn_amount: int | None = None
@@ -393,13 +392,13 @@ class InvoiceDunningAttempt(Part):
 class InvoiceAppliedCredit(Part):
     """Part of a `invoice` object: `applied_credits`."""
 
-    cn_id: str
-    applied_amount: int
-    applied_at: datetime
+    cn_id: str = PROMISED
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
     cn_reason_code: CreditNoteReasonCode | None = None
     cn_create_reason_code: str | None = None
     cn_date: datetime | None = None
-    cn_status: CreditNoteStatus
+    cn_status: CreditNoteStatus = PROMISED
     tax_application: InvoiceAppliedCreditTaxApplication | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -410,12 +409,12 @@ class InvoiceAppliedCredit(Part):
 class InvoiceAdjustmentCreditNote(Part):
     """Part of a `invoice` object: `adjustment_credit_notes`."""
 
-    cn_id: str
+    cn_id: str = PROMISED
     cn_reason_code: CreditNoteReasonCode | None = None
     cn_create_reason_code: str | None = None
     cn_date: datetime | None = None
     cn_total: int | None = None
-    cn_status: CreditNoteStatus
+    cn_status: CreditNoteStatus = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.cn_reason_code = self.cn_create_reason_code = self.cn_date = self.cn_total = None
@@ -425,12 +424,12 @@ class InvoiceAdjustmentCreditNote(Part):
 class InvoiceIssuedCreditNote(Part):
     """Part of a `invoice` object: `issued_credit_notes`."""
 
-    cn_id: str
+    cn_id: str = PROMISED
     cn_reason_code: CreditNoteReasonCode | None = None
     cn_create_reason_code: str | None = None
     cn_date: datetime | None = None
     cn_total: int | None = None
-    cn_status: CreditNoteStatus
+    cn_status: CreditNoteStatus = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.cn_reason_code = self.cn_create_reason_code = self.cn_date = self.cn_total = None
@@ -440,14 +439,14 @@ class InvoiceIssuedCreditNote(Part):
 class InvoiceLinkedOrder(Part):
     """Part of a `invoice` object: `linked_orders`."""
 
-    id: str
+    id: str = PROMISED
     document_number: str | None = None
     status: InvoiceLinkedOrderStatus | None = None
     order_type: InvoiceLinkedOrderOrderType | None = None
     reference_id: str | None = None
     fulfillment_status: str | None = None
     batch_id: str | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.document_number = self.status = self.order_type = self.reference_id = self.fulfillment_status = None
@@ -458,7 +457,7 @@ class InvoiceLinkedOrder(Part):
 class InvoiceNote(Part):
     """Part of a `invoice` object: `notes`."""
 
-    note: str
+    note: str = PROMISED
     entity_id: str | None = None
     entity_type: InvoiceNoteEntityType | None = None
 
@@ -520,7 +519,7 @@ class InvoiceBillingAddress(Part):
 class InvoiceStatementDescriptor(Part):
     """Part of a `invoice` object: `statement_descriptor`."""
 
-    id: str
+    id: str = PROMISED
     descriptor: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -531,10 +530,10 @@ class InvoiceStatementDescriptor(Part):
 class InvoiceEinvoice(Part):
     """Part of a `invoice` object: `einvoice`."""
 
-    id: str
+    id: str = PROMISED
     reference_id: str | None = None
     reference_number: str | None = None
-    status: InvoiceEinvoiceStatus
+    status: InvoiceEinvoiceStatus = PROMISED
     message: str | None = None
     provider_references: list[Any] | None = None
 
@@ -557,24 +556,24 @@ class InvoiceSiteDetailsAtCreation(Part):
 class Invoice(Record):
     """A `invoice` object."""
 
-    id: str
-    customer_id: str
+    id: str = PROMISED
+    customer_id: str = PROMISED
     payment_owner: str | None = None
     subscription_id: str | None = None
-    recurring: bool
-    status: InvoiceStatus
+    recurring: bool = PROMISED
+    status: InvoiceStatus = PROMISED
     date: datetime | None = None
     due_date: datetime | None = None
     net_term_days: int | None = None
     po_number: str | None = None
     vat_number: str | None = None
-    price_type: PriceType
-    exchange_rate: Decimal | None = None
-    local_currency_exchange_rate: Decimal | None = None
-    currency_code: str
+    price_type: PriceType = PROMISED
+    exchange_rate: float | None = None
+    local_currency_exchange_rate: float | None = None
+    currency_code: str = PROMISED
     local_currency_code: str | None = None
-    tax: int
-    sub_total: int
+    tax: int = PROMISED
+    sub_total: int = PROMISED
     sub_total_in_local_currency: int | None = None
     total: int | None = None
     total_in_local_currency: int | None = None
@@ -594,8 +593,8 @@ class Invoice(Record):
     first_invoice: bool | None = None
     new_sales_amount: int | None = None
     has_advance_charges: bool | None = None
-    term_finalized: bool
-    is_gifted: bool
+    term_finalized: bool = PROMISED
+    is_gifted: bool = PROMISED
     generated_at: datetime | None = None
     expected_payment_date: datetime | None = None
     amount_to_collect: int | None = None
@@ -622,7 +621,7 @@ class Invoice(Record):
     statement_descriptor: InvoiceStatementDescriptor | None = None
     einvoice: InvoiceEinvoice | None = None
     void_reason_code: str | None = None
-    deleted: bool
+    deleted: bool = PROMISED
     tax_category: str | None = None
     vat_number_prefix: str | None = None
     channel: Channel | None = None

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import PriceType, PricingModel, PricingType, TaxExemptReason, TaxJurisType, ValidationStatus
 
 
@@ -59,15 +58,15 @@ class InvoiceEstimateLineItem(Part):
 
     id: str | None = None
     subscription_id: str | None = None
-    date_from: datetime
-    date_to: datetime
-    unit_amount: int
+    date_from: datetime = PROMISED
+    date_to: datetime = PROMISED
+    unit_amount: int = PROMISED
     quantity: int | None = None
     amount: int | None = None
     pricing_model: PricingModel | None = None
-    is_taxed: bool
+    is_taxed: bool = PROMISED
     tax_amount: int | None = None
-    tax_rate: Decimal | None = None
+    tax_rate: float | None = None
     unit_amount_in_decimal: str | None = None
     quantity_in_decimal: str | None = None
     amount_in_decimal: str | None = None
@@ -76,9 +75,9 @@ class InvoiceEstimateLineItem(Part):
     metered: bool | None = None
     is_percentage_pricing: bool | None = None
     reference_line_item_id: str | None = None
-    description: str
+    description: str = PROMISED
     entity_description: str | None = None
-    entity_type: InvoiceEstimateLineItemEntityType
+    entity_type: InvoiceEstimateLineItemEntityType = PROMISED
     tax_exempt_reason: TaxExemptReason | None = None
     entity_id: str | None = None
     customer_id: str | None = None
@@ -97,10 +96,10 @@ class InvoiceEstimateLineItemTier(Part):
     """Part of a `invoice_estimate` object: `line_item_tiers`."""
 
     line_item_id: str | None = None
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    quantity_used: int
-    unit_amount: int
+    quantity_used: int = PROMISED
+    unit_amount: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     quantity_used_in_decimal: str | None = None
@@ -117,11 +116,11 @@ class InvoiceEstimateLineItemTier(Part):
 class InvoiceEstimateLineItemDiscount(Part):
     """Part of a `invoice_estimate` object: `line_item_discounts`."""
 
-    line_item_id: str
-    discount_type: InvoiceEstimateLineItemDiscountDiscountType
+    line_item_id: str = PROMISED
+    discount_type: InvoiceEstimateLineItemDiscountDiscountType = PROMISED
     coupon_id: str | None = None
     entity_id: str | None = None
-    discount_amount: int
+    discount_amount: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.coupon_id = self.entity_id = None
@@ -132,15 +131,15 @@ class InvoiceEstimateLineItemTax(Part):
     """Part of a `invoice_estimate` object: `line_item_taxes`."""
 
     line_item_id: str | None = None
-    tax_name: str
-    tax_rate: Decimal
+    tax_name: str = PROMISED
+    tax_rate: float = PROMISED
     date_to: datetime | None = None
     date_from: datetime | None = None
-    prorated_taxable_amount: Decimal | None = None
+    prorated_taxable_amount: float | None = None
     is_partial_tax_applied: bool | None = None
     is_non_compliance_tax: bool | None = None
-    taxable_amount: int
-    tax_amount: int
+    taxable_amount: int = PROMISED
+    tax_amount: int = PROMISED
     tax_juris_type: TaxJurisType | None = None
     tax_juris_name: str | None = None
     tax_juris_code: str | None = None
@@ -157,8 +156,8 @@ class InvoiceEstimateLineItemTax(Part):
 class InvoiceEstimateLineItemCredit(Part):
     """Part of a `invoice_estimate` object: `line_item_credits`."""
 
-    cn_id: str
-    applied_amount: Decimal
+    cn_id: str = PROMISED
+    applied_amount: float = PROMISED
     line_item_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -195,10 +194,10 @@ class InvoiceEstimateLineItemAddress(Part):
 class InvoiceEstimateDiscount(Part):
     """Part of a `invoice_estimate` object: `discounts`."""
 
-    amount: int
+    amount: int = PROMISED
     description: str | None = None
     line_item_id: str | None = None
-    entity_type: InvoiceEstimateDiscountEntityType
+    entity_type: InvoiceEstimateDiscountEntityType = PROMISED
     discount_type: InvoiceEstimateDiscountDiscountType | None = None
     entity_id: str | None = None
     coupon_set_code: str | None = None
@@ -211,8 +210,8 @@ class InvoiceEstimateDiscount(Part):
 class InvoiceEstimateTax(Part):
     """Part of a `invoice_estimate` object: `taxes`."""
 
-    name: str
-    amount: int
+    name: str = PROMISED
+    amount: int = PROMISED
     description: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -223,10 +222,10 @@ class InvoiceEstimateTax(Part):
 class InvoiceEstimate(Record):
     """A `invoice_estimate` object."""
 
-    recurring: bool
-    price_type: PriceType
-    currency_code: str
-    sub_total: int
+    recurring: bool = PROMISED
+    price_type: PriceType = PROMISED
+    currency_code: str = PROMISED
+    sub_total: int = PROMISED
     total: int | None = None
     credits_applied: int | None = None
     amount_paid: int | None = None

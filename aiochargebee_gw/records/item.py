@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import Channel, ItemType
 
 
@@ -49,10 +48,10 @@ class ItemApplicableItem(Part):
 class ItemBundleItem(Part):
     """Part of a `item` object: `bundle_items`."""
 
-    item_id: str
+    item_id: str = PROMISED
     item_type: ItemType | None = None
     quantity: int | None = None
-    price_allocation: Decimal | None = None
+    price_allocation: float | None = None
 
     def __attrs_pre_init__(self) -> None:
         self.item_type = self.quantity = self.price_allocation = None
@@ -72,25 +71,25 @@ class ItemBundleConfiguration(Part):
 class Item(Record):
     """A `item` object."""
 
-    id: str
-    name: str
+    id: str = PROMISED
+    name: str = PROMISED
     external_name: str | None = None
     description: str | None = None
     status: ItemStatus | None = None
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
     item_family_id: str | None = None
-    type: ItemType
+    type: ItemType = PROMISED
     is_shippable: bool | None = None
-    is_giftable: bool
+    is_giftable: bool = PROMISED
     redirect_url: str | None = None
-    enabled_for_checkout: bool
-    enabled_in_portal: bool
+    enabled_for_checkout: bool = PROMISED
+    enabled_in_portal: bool = PROMISED
     included_in_mrr: bool | None = None
     item_applicability: ItemApplicability | None = None
     gift_claim_redirect_url: str | None = None
     unit: str | None = None
-    metered: bool
+    metered: bool = PROMISED
     usage_calculation: ItemUsageCalculation | None = None
     is_percentage_pricing: bool | None = None
     archived_at: datetime | None = None
@@ -99,7 +98,7 @@ class Item(Record):
     bundle_items: list[ItemBundleItem] | None = None
     bundle_configuration: ItemBundleConfiguration | None = None
     metadata: Any = None
-    deleted: bool
+    deleted: bool = PROMISED
     business_entity_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:

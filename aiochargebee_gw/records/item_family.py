@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Record
+from .._record import PROMISED, Envelope, OpenEnum, Record
 from .enums import Channel
 
 
@@ -21,15 +21,15 @@ class ItemFamilyStatus(OpenEnum):
 class ItemFamily(Record):
     """A `item_family` object."""
 
-    id: str
-    name: str
+    id: str = PROMISED
+    name: str = PROMISED
     description: str | None = None
     status: ItemFamilyStatus | None = None
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
     channel: Channel | None = None
     business_entity_id: str | None = None
-    deleted: bool
+    deleted: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.description = self.status = self.resource_version = self.updated_at = self.channel = None

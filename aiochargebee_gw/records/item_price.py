@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import AvalaraSaleType, Channel, ItemType, PricingModel, PricingType, UsageAccumulationResetFrequency
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class ItemPriceShippingPeriodUnit(OpenEnum):
 class ItemPriceTier(Part):
     """Part of a `item_price` object: `tiers`."""
 
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    price: int
+    price: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     price_in_decimal: str | None = None
@@ -94,9 +94,9 @@ class ItemPriceTaxDetail(Part):
 class ItemPriceTaxProvidersField(Part):
     """Part of a `item_price` object: `tax_providers_fields`."""
 
-    provider_name: str
-    field_id: str
-    field_value: str
+    provider_name: str = PROMISED
+    field_id: str = PROMISED
+    field_value: str = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
@@ -119,8 +119,8 @@ class ItemPriceAccountingDetail(Part):
 class ItemPrice(Record):
     """A `item_price` object."""
 
-    id: str
-    name: str
+    id: str = PROMISED
+    name: str = PROMISED
     item_family_id: str | None = None
     item_id: str | None = None
     description: str | None = None
@@ -128,11 +128,11 @@ class ItemPrice(Record):
     external_name: str | None = None
     price_variant_id: str | None = None
     proration_type: ItemPriceProrationType | None = None
-    pricing_model: PricingModel
+    pricing_model: PricingModel = PROMISED
     price: int | None = None
     price_in_decimal: str | None = None
     period: int | None = None
-    currency_code: str
+    currency_code: str = PROMISED
     period_unit: ItemPricePeriodUnit | None = None
     trial_period: int | None = None
     trial_period_unit: ItemPriceTrialPeriodUnit | None = None
@@ -140,12 +140,12 @@ class ItemPrice(Record):
     shipping_period: int | None = None
     shipping_period_unit: ItemPriceShippingPeriodUnit | None = None
     billing_cycles: int | None = None
-    free_quantity: int
+    free_quantity: int = PROMISED
     free_quantity_in_decimal: str | None = None
     channel: Channel | None = None
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     usage_accumulation_reset_frequency: UsageAccumulationResetFrequency | None = None
     archived_at: datetime | None = None
     invoice_notes: str | None = None
@@ -160,7 +160,7 @@ class ItemPrice(Record):
     parent_item_id: str | None = None
     show_description_in_invoices: bool | None = None
     show_description_in_quotes: bool | None = None
-    deleted: bool
+    deleted: bool = PROMISED
     business_entity_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:

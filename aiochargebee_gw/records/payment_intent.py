@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 
 if TYPE_CHECKING:
     from .gateway_error_detail import GatewayErrorDetail
@@ -117,14 +117,14 @@ class PaymentIntentPaymentAttempt(Part):
     """Part of a `payment_intent` object: `active_payment_attempt`, `payment_attempts`."""
 
     id: str | None = None
-    status: PaymentIntentPaymentAttemptStatus
+    status: PaymentIntentPaymentAttemptStatus = PROMISED
     payment_method_type: PaymentIntentPaymentMethodType | None = None
     id_at_gateway: str | None = None
     error_code: str | None = None
     error_text: str | None = None
     checkout_details: str | None = None
-    created_at: datetime
-    modified_at: datetime
+    created_at: datetime = PROMISED
+    modified_at: datetime = PROMISED
     error_detail: GatewayErrorDetail | None = None
     routing_rule_id: str | None = None
     payment_method_display_rule_id: str | None = None
@@ -138,7 +138,7 @@ class PaymentIntentPaymentAttempt(Part):
 class PaymentIntentMetadata(Part):
     """Part of a `payment_intent` object: `payment_intent_metadata`."""
 
-    source: PaymentIntentMetadataSource
+    source: PaymentIntentMetadataSource = PROMISED
     client_ip_address: str | None = None
     user_agent: str | None = None
     created_at: datetime | None = None
@@ -151,18 +151,18 @@ class PaymentIntentMetadata(Part):
 class PaymentIntent(Record):
     """A `payment_intent` object."""
 
-    id: str
-    status: PaymentIntentStatus
+    id: str = PROMISED
+    status: PaymentIntentStatus = PROMISED
     currency_code: str | None = None
-    amount: int
+    amount: int = PROMISED
     gateway_account_id: str | None = None
-    expires_at: datetime
+    expires_at: datetime = PROMISED
     reference_id: str | None = None
     payment_method_type: PaymentIntentPaymentMethodType | None = None
     success_url: str | None = None
     failure_url: str | None = None
-    created_at: datetime
-    modified_at: datetime
+    created_at: datetime = PROMISED
+    modified_at: datetime = PROMISED
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
     payment_method_options: Any = None

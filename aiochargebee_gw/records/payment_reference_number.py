@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from attrs import define
 
-from .._record import OpenEnum, Record
+from .._record import PROMISED, OpenEnum, Record
 
 
 class PaymentReferenceNumberType(OpenEnum):
@@ -21,9 +21,9 @@ class PaymentReferenceNumberType(OpenEnum):
 class PaymentReferenceNumber(Record):
     """A `payment_reference_number` object."""
 
-    id: str
-    type: PaymentReferenceNumberType
-    number: str
+    id: str = PROMISED
+    type: PaymentReferenceNumberType = PROMISED
+    number: str = PROMISED
     invoice_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import TransactionStatus
 
 
@@ -26,20 +26,20 @@ class PaymentScheduleScheduleEntryStatus(OpenEnum):
 class PaymentScheduleScheduleEntry(Part):
     """Part of a `payment_schedule` object: `schedule_entries`."""
 
-    id: str
-    date: datetime
-    amount: int
-    scheduled_amount: int
-    status: PaymentScheduleScheduleEntryStatus
+    id: str = PROMISED
+    date: datetime = PROMISED
+    amount: int = PROMISED
+    scheduled_amount: int = PROMISED
+    status: PaymentScheduleScheduleEntryStatus = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class PaymentScheduleReferenceTransaction(Part):
     """Part of a `payment_schedule` object: `reference_transactions`."""
 
-    schedule_entry_id: str
+    schedule_entry_id: str = PROMISED
     applied_amount: int | None = None
-    txn_id: str
+    txn_id: str = PROMISED
     txn_status: TransactionStatus | None = None
     txn_date: datetime | None = None
     txn_amount: int | None = None
@@ -52,12 +52,12 @@ class PaymentScheduleReferenceTransaction(Part):
 class PaymentSchedule(Record):
     """A `payment_schedule` object."""
 
-    id: str
-    scheme_id: str
-    entity_type: PaymentScheduleEntityType
-    entity_id: str
+    id: str = PROMISED
+    scheme_id: str = PROMISED
+    entity_type: PaymentScheduleEntityType = PROMISED
+    entity_id: str = PROMISED
     amount: int | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
     currency_code: str | None = None

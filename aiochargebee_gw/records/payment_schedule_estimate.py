@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 
 
 class PaymentScheduleEstimateEntityType(OpenEnum):
@@ -25,22 +25,22 @@ class PaymentScheduleEstimateScheduleEntryStatus(OpenEnum):
 class PaymentScheduleEstimateScheduleEntry(Part):
     """Part of a `payment_schedule_estimate` object: `schedule_entries`."""
 
-    id: str
-    date: datetime
-    amount: int
-    scheduled_amount: int
-    status: PaymentScheduleEstimateScheduleEntryStatus
+    id: str = PROMISED
+    date: datetime = PROMISED
+    amount: int = PROMISED
+    scheduled_amount: int = PROMISED
+    status: PaymentScheduleEstimateScheduleEntryStatus = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class PaymentScheduleEstimate(Record):
     """A `payment_schedule_estimate` object."""
 
-    id: str
-    scheme_id: str
-    entity_type: PaymentScheduleEstimateEntityType
+    id: str = PROMISED
+    scheme_id: str = PROMISED
+    entity_type: PaymentScheduleEstimateEntityType = PROMISED
     entity_id: str | None = None
-    amount: int
+    amount: int = PROMISED
     currency_code: str | None = None
     schedule_entries: list[PaymentScheduleEstimateScheduleEntry] | None = None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import AccountHolderType, AccountType, DirectDebitScheme, EcheckType, Gateway, Type, ValidationStatus
 
 
@@ -61,12 +61,12 @@ class PaymentSourceCard(Part):
 
     first_name: str | None = None
     last_name: str | None = None
-    iin: str
-    last4: str
-    brand: PaymentSourceCardBrand
-    funding_type: PaymentSourceCardFundingType
-    expiry_month: int
-    expiry_year: int
+    iin: str = PROMISED
+    last4: str = PROMISED
+    brand: PaymentSourceCardBrand = PROMISED
+    funding_type: PaymentSourceCardFundingType = PROMISED
+    expiry_month: int = PROMISED
+    expiry_year: int = PROMISED
     billing_addr1: str | None = None
     billing_addr2: str | None = None
     billing_city: str | None = None
@@ -86,7 +86,7 @@ class PaymentSourceCard(Part):
 class PaymentSourceBankAccount(Part):
     """Part of a `payment_source` object: `bank_account`."""
 
-    last4: str
+    last4: str = PROMISED
     name_on_account: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -107,7 +107,7 @@ class PaymentSourceBankAccount(Part):
 class PaymentSourceCustVoucherSource(Part):
     """Part of a `payment_source` object: `boleto`."""
 
-    last4: str
+    last4: str = PROMISED
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -197,9 +197,9 @@ class PaymentSourceKlarnaPayNow(Part):
 class PaymentSourceMandate(Part):
     """Part of a `payment_source` object: `mandates`."""
 
-    id: str
-    subscription_id: str
-    created_at: datetime
+    id: str = PROMISED
+    subscription_id: str = PROMISED
+    created_at: datetime = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
@@ -216,15 +216,15 @@ class PaymentSourceNetworkTransactionReference(Part):
 class PaymentSource(Record):
     """A `payment_source` object."""
 
-    id: str
+    id: str = PROMISED
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
-    created_at: datetime
-    customer_id: str
-    type: Type
-    reference_id: str
-    status: PaymentSourceStatus
-    gateway: Gateway
+    created_at: datetime = PROMISED
+    customer_id: str = PROMISED
+    type: Type = PROMISED
+    reference_id: str = PROMISED
+    status: PaymentSourceStatus = PROMISED
+    gateway: Gateway = PROMISED
     gateway_account_id: str | None = None
     ip_address: str | None = None
     issuing_country: str | None = None
@@ -240,7 +240,7 @@ class PaymentSource(Record):
     mandates: list[PaymentSourceMandate] | None = None
     vault_token: Any = None
     network_transaction_reference: PaymentSourceNetworkTransactionReference | None = None
-    deleted: bool
+    deleted: bool = PROMISED
     business_entity_id: str | None = None
     brand_id: str | None = None
 

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import AvalaraSaleType, Channel, OnEvent, PricingModel, PricingType
 
 
@@ -67,9 +66,9 @@ class PlanAttachedAddonType(OpenEnum):
 class PlanTier(Part):
     """Part of a `plan` object: `tiers`."""
 
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    price: int
+    price: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     price_in_decimal: str | None = None
@@ -85,26 +84,26 @@ class PlanTier(Part):
 class PlanTaxProvidersField(Part):
     """Part of a `plan` object: `tax_providers_fields`."""
 
-    provider_name: str
-    field_id: str
-    field_value: str
+    provider_name: str = PROMISED
+    field_id: str = PROMISED
+    field_value: str = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class PlanApplicableAddon(Part):
     """Part of a `plan` object: `applicable_addons`."""
 
-    id: str
+    id: str = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class PlanAttachedAddon(Part):
     """Part of a `plan` object: `attached_addons`."""
 
-    id: str
-    quantity: int
+    id: str = PROMISED
+    quantity: int = PROMISED
     billing_cycles: int | None = None
-    type: PlanAttachedAddonType
+    type: PlanAttachedAddonType = PROMISED
     quantity_in_decimal: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -115,10 +114,10 @@ class PlanAttachedAddon(Part):
 class PlanEventBasedAddon(Part):
     """Part of a `plan` object: `event_based_addons`."""
 
-    id: str
-    quantity: int
-    on_event: OnEvent
-    charge_once: bool
+    id: str = PROMISED
+    quantity: int = PROMISED
+    on_event: OnEvent = PROMISED
+    charge_once: bool = PROMISED
     quantity_in_decimal: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -129,29 +128,29 @@ class PlanEventBasedAddon(Part):
 class Plan(Record):
     """A `plan` object."""
 
-    id: str
-    name: str
+    id: str = PROMISED
+    name: str = PROMISED
     invoice_name: str | None = None
     description: str | None = None
     price: int | None = None
-    currency_code: str
-    period: int
-    period_unit: PlanPeriodUnit
+    currency_code: str = PROMISED
+    period: int = PROMISED
+    period_unit: PlanPeriodUnit = PROMISED
     trial_period: int | None = None
     trial_period_unit: PlanTrialPeriodUnit | None = None
     trial_end_action: PlanTrialEndAction | None = None
-    pricing_model: PricingModel
-    charge_model: PlanChargeModel
-    free_quantity: int
+    pricing_model: PricingModel = PROMISED
+    charge_model: PlanChargeModel = PROMISED
+    free_quantity: int = PROMISED
     setup_cost: int | None = None
-    downgrade_penalty: Decimal | None = None
-    status: PlanStatus
+    downgrade_penalty: float | None = None
+    status: PlanStatus = PROMISED
     archived_at: datetime | None = None
     billing_cycles: int | None = None
     redirect_url: str | None = None
-    enabled_in_hosted_pages: bool
-    enabled_in_portal: bool
-    addon_applicability: PlanAddonApplicability
+    enabled_in_hosted_pages: bool = PROMISED
+    enabled_in_portal: bool = PROMISED
+    addon_applicability: PlanAddonApplicability = PROMISED
     tax_code: str | None = None
     hsn_code: str | None = None
     taxjar_product_code: str | None = None
@@ -169,7 +168,7 @@ class Plan(Record):
     shipping_frequency_period_unit: PlanShippingFrequencyPeriodUnit | None = None
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
-    giftable: bool
+    giftable: bool = PROMISED
     claim_url: str | None = None
     free_quantity_in_decimal: str | None = None
     price_in_decimal: str | None = None

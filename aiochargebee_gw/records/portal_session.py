@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 
 
 class PortalSessionStatus(OpenEnum):
@@ -23,11 +23,11 @@ class PortalSessionStatus(OpenEnum):
 class PortalSessionLinkedCustomer(Part):
     """Part of a `portal_session` object: `linked_customers`."""
 
-    customer_id: str
+    customer_id: str = PROMISED
     email: str | None = None
-    has_billing_address: bool
-    has_payment_method: bool
-    has_active_subscription: bool
+    has_billing_address: bool = PROMISED
+    has_payment_method: bool = PROMISED
+    has_active_subscription: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.email = None
@@ -37,14 +37,14 @@ class PortalSessionLinkedCustomer(Part):
 class PortalSession(Record):
     """A `portal_session` object."""
 
-    id: str
-    token: str
-    access_url: str
+    id: str = PROMISED
+    token: str = PROMISED
+    access_url: str = PROMISED
     redirect_url: str | None = None
-    status: PortalSessionStatus
-    created_at: datetime
+    status: PortalSessionStatus = PROMISED
+    created_at: datetime = PROMISED
     expires_at: datetime | None = None
-    customer_id: str
+    customer_id: str = PROMISED
     login_at: datetime | None = None
     logout_at: datetime | None = None
     login_ipaddress: str | None = None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Record
+from .._record import PROMISED, OpenEnum, Record
 
 
 class ResourceMigrationStatus(OpenEnum):
@@ -25,13 +25,13 @@ class ResourceMigrationEntityType(OpenEnum):
 class ResourceMigration(Record):
     """A `resource_migration` object."""
 
-    from_site: str
-    entity_type: ResourceMigrationEntityType
-    entity_id: str
-    status: ResourceMigrationStatus
+    from_site: str = PROMISED
+    entity_type: ResourceMigrationEntityType = PROMISED
+    entity_id: str = PROMISED
+    status: ResourceMigrationStatus = PROMISED
     errors: str | None = None
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = PROMISED
+    updated_at: datetime = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.errors = None

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import (
     ApplyOn,
     AutoCollection,
@@ -111,8 +110,8 @@ class SubscriptionDiscountType(OpenEnum):
 class SubscriptionItem(Part):
     """Part of a `subscription` object: `subscription_items`."""
 
-    item_price_id: str
-    item_type: ItemType
+    item_price_id: str = PROMISED
+    item_type: ItemType = PROMISED
     quantity: int | None = None
     quantity_in_decimal: str | None = None
     metered_quantity: str | None = None
@@ -152,16 +151,16 @@ class SubscriptionItem(Part):
 class SubscriptionItemTier(Part):
     """Part of a `subscription` object: `item_tiers`."""
 
-    item_price_id: str
-    starting_unit: int
+    item_price_id: str = PROMISED
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    price: int
+    price: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     price_in_decimal: str | None = None
     pricing_type: PricingType | None = None
     package_size: int | None = None
-    index: int
+    index: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.ending_unit = self.starting_unit_in_decimal = self.ending_unit_in_decimal = self.price_in_decimal = None
@@ -172,17 +171,17 @@ class SubscriptionItemTier(Part):
 class SubscriptionChargedItem(Part):
     """Part of a `subscription` object: `charged_items`."""
 
-    item_price_id: str
-    last_charged_at: datetime
+    item_price_id: str = PROMISED
+    last_charged_at: datetime = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class SubscriptionCoupon(Part):
     """Part of a `subscription` object: `coupons`."""
 
-    coupon_id: str
+    coupon_id: str = PROMISED
     apply_till: datetime | None = None
-    applied_count: int
+    applied_count: int = PROMISED
     coupon_code: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -224,14 +223,14 @@ class SubscriptionReferralInfo(Part):
     external_reference_id: str | None = None
     reward_status: SubscriptionReferralInfoRewardStatus | None = None
     referral_system: ReferralSystem | None = None
-    account_id: str
-    campaign_id: str
+    account_id: str = PROMISED
+    campaign_id: str = PROMISED
     external_campaign_id: str | None = None
     friend_offer_type: FriendOfferType | None = None
     referrer_reward_type: ReferrerRewardType | None = None
     notify_referral_system: NotifyReferralSystem | None = None
     destination_url: str | None = None
-    post_purchase_widget_enabled: bool
+    post_purchase_widget_enabled: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.referral_code = self.coupon_code = self.referrer_id = self.external_reference_id = None
@@ -254,17 +253,17 @@ class SubscriptionBillingOverride(Part):
 class SubscriptionContractTerm(Part):
     """Part of a `subscription` object: `contract_term`."""
 
-    id: str
-    status: SubscriptionContractTermStatus
-    contract_start: datetime
-    contract_end: datetime
-    billing_cycle: int
-    action_at_term_end: SubscriptionContractTermActionAtTermEnd
-    total_contract_value: int
-    total_contract_value_before_tax: int
+    id: str = PROMISED
+    status: SubscriptionContractTermStatus = PROMISED
+    contract_start: datetime = PROMISED
+    contract_end: datetime = PROMISED
+    billing_cycle: int = PROMISED
+    action_at_term_end: SubscriptionContractTermActionAtTermEnd = PROMISED
+    total_contract_value: int = PROMISED
+    total_contract_value_before_tax: int = PROMISED
     cancellation_cutoff_period: int | None = None
-    created_at: datetime
-    subscription_id: str
+    created_at: datetime = PROMISED
+    subscription_id: str = PROMISED
     remaining_billing_cycles: int | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -275,24 +274,24 @@ class SubscriptionContractTerm(Part):
 class SubscriptionDiscount(Part):
     """Part of a `subscription` object: `discounts`."""
 
-    id: str
+    id: str = PROMISED
     invoice_name: str | None = None
-    type: SubscriptionDiscountType
-    percentage: Decimal | None = None
+    type: SubscriptionDiscountType = PROMISED
+    percentage: float | None = None
     amount: int | None = None
     quantity: int | None = None
     currency_code: str | None = None
-    duration_type: DurationType
+    duration_type: DurationType = PROMISED
     period: int | None = None
     period_unit: PeriodUnit | None = None
-    included_in_mrr: bool
-    apply_on: ApplyOn
+    included_in_mrr: bool = PROMISED
+    apply_on: ApplyOn = PROMISED
     item_price_id: str | None = None
-    created_at: datetime
+    created_at: datetime = PROMISED
     apply_till: datetime | None = None
     applied_count: int | None = None
-    coupon_id: str
-    index: int
+    coupon_id: str = PROMISED
+    index: int = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.invoice_name = self.percentage = self.amount = self.quantity = self.currency_code = self.period = None
@@ -303,20 +302,20 @@ class SubscriptionDiscount(Part):
 class SubscriptionChargedEventBasedAddon(Part):
     """Part of a `subscription` object: `charged_event_based_addons`."""
 
-    id: str
-    last_charged_at: datetime
+    id: str = PROMISED
+    last_charged_at: datetime = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class SubscriptionEventBasedAddon(Part):
     """Part of a `subscription` object: `event_based_addons`."""
 
-    id: str
-    quantity: int
-    unit_price: int
+    id: str = PROMISED
+    quantity: int = PROMISED
+    unit_price: int = PROMISED
     service_period_in_days: int | None = None
-    on_event: OnEvent
-    charge_once: bool
+    on_event: OnEvent = PROMISED
+    charge_once: bool = PROMISED
     quantity_in_decimal: str | None = None
     unit_price_in_decimal: str | None = None
 
@@ -328,7 +327,7 @@ class SubscriptionEventBasedAddon(Part):
 class SubscriptionAddon(Part):
     """Part of a `subscription` object: `addons`."""
 
-    id: str
+    id: str = PROMISED
     quantity: int | None = None
     unit_price: int | None = None
     amount: int | None = None
@@ -348,8 +347,8 @@ class SubscriptionAddon(Part):
 class Subscription(Record):
     """A `subscription` object."""
 
-    id: str
-    currency_code: str
+    id: str = PROMISED
+    currency_code: str = PROMISED
     plan_id: str | None = None
     plan_quantity: int | None = None
     plan_unit_price: int | None = None
@@ -363,10 +362,10 @@ class Subscription(Record):
     auto_collection: AutoCollection | None = None
     plan_quantity_in_decimal: str | None = None
     plan_unit_price_in_decimal: str | None = None
-    customer_id: str
+    customer_id: str = PROMISED
     plan_amount: int | None = None
     plan_free_quantity: int | None = None
-    status: SubscriptionStatus
+    status: SubscriptionStatus = PROMISED
     trial_start: datetime | None = None
     trial_end_action: TrialEndAction | None = None
     current_term_start: datetime | None = None
@@ -386,8 +385,8 @@ class Subscription(Record):
     created_from_ip: str | None = None
     resource_version: int | None = None  # milliseconds
     updated_at: datetime | None = None
-    has_scheduled_advance_invoices: bool
-    has_scheduled_changes: bool
+    has_scheduled_advance_invoices: bool = PROMISED
+    has_scheduled_changes: bool = PROMISED
     payment_source_id: str | None = None
     plan_free_quantity_in_decimal: str | None = None
     plan_amount_in_decimal: str | None = None
@@ -404,7 +403,7 @@ class Subscription(Record):
     total_dues: int | None = None
     mrr: int | None = None
     arr: int | None = None
-    exchange_rate: Decimal | None = None
+    exchange_rate: float | None = None
     base_currency_code: str | None = None
     addons: list[SubscriptionAddon] | None = None
     event_based_addons: list[SubscriptionEventBasedAddon] | None = None
@@ -416,7 +415,7 @@ class Subscription(Record):
     billing_override: SubscriptionBillingOverride | None = None
     invoice_notes: str | None = None
     meta_data: Any = None
-    deleted: bool
+    deleted: bool = PROMISED
     changes_scheduled_at: datetime | None = None
     contract_term: SubscriptionContractTerm | None = None
     cancel_reason_code: str | None = None
@@ -426,7 +425,7 @@ class Subscription(Record):
     auto_close_invoices: bool | None = None
     discounts: list[SubscriptionDiscount] | None = None
     business_entity_id: str | None = None
-    decommissioned: bool
+    decommissioned: bool = PROMISED
     brand_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import TrialEndAction, ValidationStatus
 
 
@@ -65,17 +65,17 @@ class SubscriptionEstimateShippingAddress(Part):
 class SubscriptionEstimateContractTerm(Part):
     """Part of a `subscription_estimate` object: `contract_term`."""
 
-    id: str
-    status: SubscriptionEstimateContractTermStatus
-    contract_start: datetime
-    contract_end: datetime
-    billing_cycle: int
-    action_at_term_end: SubscriptionEstimateContractTermActionAtTermEnd
-    total_contract_value: int
-    total_contract_value_before_tax: int
+    id: str = PROMISED
+    status: SubscriptionEstimateContractTermStatus = PROMISED
+    contract_start: datetime = PROMISED
+    contract_end: datetime = PROMISED
+    billing_cycle: int = PROMISED
+    action_at_term_end: SubscriptionEstimateContractTermActionAtTermEnd = PROMISED
+    total_contract_value: int = PROMISED
+    total_contract_value_before_tax: int = PROMISED
     cancellation_cutoff_period: int | None = None
-    created_at: datetime
-    subscription_id: str
+    created_at: datetime = PROMISED
+    subscription_id: str = PROMISED
     remaining_billing_cycles: int | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -87,7 +87,7 @@ class SubscriptionEstimate(Record):
     """A `subscription_estimate` object."""
 
     id: str | None = None
-    currency_code: str
+    currency_code: str = PROMISED
     status: SubscriptionEstimateStatus | None = None
     trial_end_action: TrialEndAction | None = None
     next_billing_at: datetime | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define
 
-from .._record import Record
+from .._record import PROMISED, Record
 from .enums import Gateway, Type
 
 
@@ -16,10 +16,10 @@ from .enums import Gateway, Type
 class ThirdPartyPaymentMethod(Record):
     """A `third_party_payment_method` object."""
 
-    type: Type
-    gateway: Gateway
+    type: Type = PROMISED
+    gateway: Gateway = PROMISED
     gateway_account_id: str | None = None
-    reference_id: str
+    reference_id: str = PROMISED
     network_transaction_reference: Any = None
 
     def __attrs_pre_init__(self) -> None:

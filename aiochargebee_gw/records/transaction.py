@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from attrs import define
 
-from .._record import Envelope, OpenEnum, Part, Record
+from .._record import PROMISED, Envelope, OpenEnum, Part, Record
 from .enums import CreditNoteReasonCode, CreditNoteStatus, Gateway, InvoiceStatus, PaymentMethod, TransactionStatus
 
 
@@ -51,12 +50,12 @@ class TransactionLinkedPaymentStatus(OpenEnum):
 class TransactionLinkedInvoice(Part):
     """Part of a `transaction` object: `linked_invoices`."""
 
-    invoice_id: str
-    applied_amount: int
-    applied_at: datetime
+    invoice_id: str = PROMISED
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
     invoice_date: datetime | None = None
     invoice_total: int | None = None
-    invoice_status: InvoiceStatus
+    invoice_status: InvoiceStatus = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.invoice_date = self.invoice_total = None
@@ -66,14 +65,14 @@ class TransactionLinkedInvoice(Part):
 class TransactionLinkedCreditNote(Part):
     """Part of a `transaction` object: `linked_credit_notes`."""
 
-    cn_id: str
-    applied_amount: int
-    applied_at: datetime
+    cn_id: str = PROMISED
+    applied_amount: int = PROMISED
+    applied_at: datetime = PROMISED
     cn_reason_code: CreditNoteReasonCode | None = None
     cn_create_reason_code: str | None = None
     cn_date: datetime | None = None
     cn_total: int | None = None
-    cn_status: CreditNoteStatus
+    cn_status: CreditNoteStatus = PROMISED
     cn_reference_invoice_id: str | None = None
 
     def __attrs_pre_init__(self) -> None:
@@ -85,17 +84,17 @@ class TransactionLinkedCreditNote(Part):
 class TransactionLinkedRefund(Part):
     """Part of a `transaction` object: `linked_refunds`."""
 
-    txn_id: str
-    txn_status: TransactionStatus
-    txn_date: datetime
-    txn_amount: int
+    txn_id: str = PROMISED
+    txn_status: TransactionStatus = PROMISED
+    txn_date: datetime = PROMISED
+    txn_amount: int = PROMISED
 
 
 @define(eq=False, repr=False, kw_only=True, weakref_slot=False, getstate_setstate=False)
 class TransactionLinkedPayment(Part):
     """Part of a `transaction` object: `linked_payments`."""
 
-    id: str
+    id: str = PROMISED
     status: TransactionLinkedPaymentStatus | None = None
     amount: int | None = None
     date: datetime | None = None
@@ -146,19 +145,19 @@ class TransactionNetworkTransactionDetail(Part):
 class Transaction(Record):
     """A `transaction` object."""
 
-    id: str
+    id: str = PROMISED
     customer_id: str | None = None
     subscription_id: str | None = None
     gateway_account_id: str | None = None
     payment_source_id: str | None = None
-    payment_method: PaymentMethod
+    payment_method: PaymentMethod = PROMISED
     reference_number: str | None = None
-    gateway: Gateway
-    type: TransactionType
+    gateway: Gateway = PROMISED
+    type: TransactionType = PROMISED
     date: datetime | None = None
     settled_at: datetime | None = None
-    exchange_rate: Decimal | None = None
-    currency_code: str
+    exchange_rate: float | None = None
+    currency_code: str = PROMISED
     amount: int | None = None
     id_at_gateway: str | None = None
     status: TransactionStatus | None = None
@@ -184,7 +183,7 @@ class Transaction(Record):
     linked_credit_notes: list[TransactionLinkedCreditNote] | None = None
     linked_refunds: list[TransactionLinkedRefund] | None = None
     linked_payments: list[TransactionLinkedPayment] | None = None
-    deleted: bool
+    deleted: bool = PROMISED
     iin: str | None = None
     last4: str | None = None
     merchant_reference_id: str | None = None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from attrs import define
 
-from .._record import OpenEnum, Part, Record
+from .._record import PROMISED, OpenEnum, Part, Record
 from .enums import PricingModel, PricingType
 
 
@@ -26,10 +26,10 @@ class UnbilledChargeEntityType(OpenEnum):
 class UnbilledChargeTier(Part):
     """Part of a `unbilled_charge` object: `tiers`."""
 
-    starting_unit: int
+    starting_unit: int = PROMISED
     ending_unit: int | None = None
-    quantity_used: int
-    unit_amount: int
+    quantity_used: int = PROMISED
+    unit_amount: int = PROMISED
     starting_unit_in_decimal: str | None = None
     ending_unit_in_decimal: str | None = None
     quantity_used_in_decimal: str | None = None
@@ -55,22 +55,22 @@ class UnbilledCharge(Record):
     pricing_model: PricingModel | None = None
     quantity: int | None = None
     amount: int | None = None
-    currency_code: str
+    currency_code: str = PROMISED
     discount_amount: int | None = None
     description: str | None = None
-    entity_type: UnbilledChargeEntityType
+    entity_type: UnbilledChargeEntityType = PROMISED
     entity_id: str | None = None
-    is_voided: bool
+    is_voided: bool = PROMISED
     voided_at: datetime | None = None
     unit_amount_in_decimal: str | None = None
     quantity_in_decimal: str | None = None
     amount_in_decimal: str | None = None
     created_at: datetime | None = None
-    updated_at: datetime
+    updated_at: datetime = PROMISED
     tiers: list[UnbilledChargeTier] | None = None
     is_advance_charge: bool | None = None
     business_entity_id: str | None = None
-    deleted: bool
+    deleted: bool = PROMISED
 
     def __attrs_pre_init__(self) -> None:
         self.id = self.customer_id = self.subscription_id = self.date_from = self.date_to = self.unit_amount = None
