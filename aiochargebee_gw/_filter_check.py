@@ -60,7 +60,7 @@ def _custom(given: Filter, operation: str) -> Filter:
     """A custom field's kind is known to the site alone: the operator must be one of some kind's."""
     if given.kind is not None:
         return given
-    kinds = [kind for kind, legal in _CUSTOM_OPERATORS.items() if given.operator in legal]
+    kinds: list[Kind] = [kind for kind, legal in _CUSTOM_OPERATORS.items() if given.operator in legal]
     if not kinds:
         raise refuse(f"{given.field} has no operator {given.operator!r}", given.field, given.operator, (), operation)
     return _typed(given, kinds[0]) if given.text else given

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-import msgspec
 
 from ._operation import ListOperation, Operation
-from ._wire.form import Pair, check_names, encode, query_string
+from ._wire.form import Pair, encode, query_string
+from ._wire.jsonbody import encode_json
 from ._wire.url import API_PREFIX, fill
 from .errors import RequestError
 from .filters import Filter, Sort, check
@@ -60,8 +59,7 @@ def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, 
     _check_required(operation, params)
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
     if operation.json_body:
-        check_names(params, operation.params, custom_fields=operation.custom_fields)
-        body = msgspec.json.encode(params, enc_hook=_plain)
+        body = encode_json(params, operation.params, custom_fields=operation.custom_fields)
         return _posted(operation, path, body, "application/json")
     pairs = encode(params, operation.params, custom_fields=operation.custom_fields)
     if operation.method == "GET":
@@ -73,13 +71,6 @@ def _posted(operation: Operation[Any] | ListOperation[Any, Any], path: str, body
     return Draft(
         method="POST", path=path, label=operation.label, body=body, content_type=content_type, keyed=operation.keyed
     )
-
-
-def _plain(value: Any) -> Any:
-    # Times of the operations with a JSON body are whole seconds as well.
-    if isinstance(value, datetime.datetime):
-        return int(value.timestamp())
-    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def draft_list(

@@ -61,6 +61,11 @@ def _count(instance: object, attribute: attrs.Attribute[Any], value: Any) -> Non
         )
 
 
+def _idempotency(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value not in ("auto", "verified"):
+        raise ConfigurationError(f'Settings.idempotency must be "auto" or "verified", not {value!r}')
+
+
 @attrs.frozen(kw_only=True)
 class Timeouts:
     """Limits of one attempt, in seconds: `connect_seconds` for TCP and TLS, `read_seconds` for the whole answer."""
@@ -132,12 +137,7 @@ class Settings:
     retry: Retry = attrs.field(factory=Retry)
     limits: Limits = attrs.field(factory=Limits)
     max_response_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_count)
-    idempotency: Literal["auto", "verified"] = attrs.field(default="auto")
-
-    @idempotency.validator
-    def _check_idempotency(self, attribute: attrs.Attribute[str], value: str) -> None:
-        if value not in ("auto", "verified"):
-            raise ConfigurationError(f'Settings.idempotency must be "auto" or "verified", not {value!r}')
+    idempotency: Literal["auto", "verified"] = attrs.field(default="auto", validator=_idempotency)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -26,7 +26,8 @@ from aiochargebee_gw._wire import document
 def _projection(cls: type) -> type:
     fields = {field.name: field for field in attrs.fields(cls)}
     names = [name for name in fields if fields[name].default is attrs.NOTHING or name.endswith("_id")][:10]
-    return attrs.make_class("Projection", {name: attrs.field(default=None, type=Any) for name in names}, slots=True)
+    made = type("Projection", (), {"__annotations__": dict.fromkeys(names, Any), **dict.fromkeys(names)})
+    return attrs.define(made)
 
 
 def _sdk(resource: str) -> Callable[[bytes], object] | None:

@@ -21,7 +21,7 @@ import msgspec
 
 from ..errors import RequestError
 
-__all__ = ["Pair", "Spec", "check_names", "encode", "epoch", "query_string"]
+__all__ = ["Pair", "Spec", "check_names", "encode", "epoch", "query_string", "wrong"]
 
 Spec: TypeAlias = "str | Sequence[Spec] | Mapping[str, Spec]"
 Pair: TypeAlias = tuple[str, str]
@@ -75,7 +75,7 @@ def _parameter(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
 
 def _object(name: str, value: Any, specs: Mapping[str, Spec]) -> Iterator[Pair]:
     if not isinstance(value, Mapping):
-        raise _wrong(name, value, "an object")
+        raise wrong(name, value, "an object")
     check_names(value, specs, within=name)
     for key, item in value.items():
         yield from _parameter(f"{name}[{key}]", item, specs[key])
@@ -83,13 +83,13 @@ def _object(name: str, value: Any, specs: Mapping[str, Spec]) -> Iterator[Pair]:
 
 def _list(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-        raise _wrong(name, value, "a list")
+        raise wrong(name, value, "a list")
     for number, item in enumerate(value):
         if not isinstance(spec, Mapping):
             yield from _parameter(f"{name}[{number}]", item, spec)
             continue
         if not isinstance(item, Mapping):
-            raise _wrong(f"{name}[{number}]", item, "an object")
+            raise wrong(f"{name}[{number}]", item, "an object")
         check_names(item, spec, within=name)
         for key, inner in item.items():
             yield from _parameter(f"{name}[{key}][{number}]", inner, spec[key])
@@ -103,7 +103,7 @@ def _custom(name: str, value: Any) -> Iterator[Pair]:
         if isinstance(value, kinds):
             yield name, _scalar(name, value, kind)
             return
-    raise _wrong(name, value, "a string, a number, a boolean, an aware datetime or None")
+    raise wrong(name, value, "a string, a number, a boolean, an aware datetime or None")
 
 
 def _scalar(name: str, value: Any, kind: str) -> str:
@@ -120,12 +120,12 @@ def _scalar(name: str, value: Any, kind: str) -> str:
         return _number(name, value)
     if kind == "time" and isinstance(value, datetime):
         return str(epoch(name, value))
-    raise _wrong(name, value, _EXPECTED[kind])
+    raise wrong(name, value, _EXPECTED[kind])
 
 
 def _number(name: str, value: float | Decimal) -> str:
     if not math.isfinite(value):
-        raise _wrong(name, value, "a finite number")
+        raise wrong(name, value, "a finite number")
     return format(Decimal(str(value)), "f")
 
 
@@ -143,7 +143,7 @@ def epoch(name: str, moment: datetime) -> int:
 
 def _times(name: str, value: Any) -> str:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise _wrong(name, value, "a list of aware datetimes")
+        raise wrong(name, value, "a list of aware datetimes")
     return "[" + ",".join(_scalar(name, moment, "time") for moment in value) + "]"
 
 
@@ -154,7 +154,8 @@ def _json(name: str, value: Any) -> str:
         raise RequestError(f"{name}: the value cannot be written as JSON", field=name) from error
 
 
-def _wrong(name: str, value: Any, expected: str) -> RequestError:
+def wrong(name: str, value: Any, expected: str) -> RequestError:
+    """The error for a value of another kind than *expected*; it holds the value's type, not the value."""
     given = type(value).__name__
     return RequestError(f"{name}: expected {expected}, got {given}", field=name, given=given, legal=(expected,))
 

@@ -84,7 +84,7 @@ class Pool:
                 ssl=self._ssl or True,
             )
         except _FOREIGN as error:
-            raise _translated(error, sent=True) from error
+            raise _translated(error, sent=False) from error
         async with answer:
             if answer.status != 200:
                 raise InvalidResponse(f"the download was answered {answer.status}", status=answer.status)

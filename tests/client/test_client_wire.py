@@ -7,6 +7,7 @@ import gzip
 import math
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -248,3 +249,25 @@ async def test_keys_and_hosts_are_checked_when_the_client_is_made(monkeypatch: p
     assert gw.settings.control_url == "https://ctrl.maton.ai"
     assert gw._caller.options.connection == "c-1"
     assert "from_env" not in repr(gw) + repr(gw._caller) + repr(vars(gw))
+
+
+async def test_a_download_that_breaks_leaves_no_file(tmp_path: Path) -> None:
+    """A file that ends early, is too large for memory or never comes is an error, and nothing stays on the disk."""
+    cut = answer(b"x" * 10, "Connection: close", length=50)
+    async with raw_server(cut) as server, _client(server.url) as gw:
+        with pytest.raises(errors.TruncatedResponse):
+            await gw.download(server.url, to=tmp_path / "file")
+        assert b"uthorization" not in server.requests[0]
+    async with raw_server(answer(b"x" * 100_001)) as server, _client(server.url) as gw:
+        with pytest.raises(errors.ResponseTooLarge):
+            await gw.download(server.url)
+        kept = await gw.download(server.url, to=tmp_path / "whole")
+        assert kept.stat().st_size == 100_001
+        assert kept.stat().st_mode & 0o077 == 0
+        kept.unlink()
+        with pytest.raises(FileNotFoundError):
+            await gw.download(server.url, to=tmp_path / "nowhere" / "file")
+    async with _client(server.url) as gw:
+        with pytest.raises(errors.ConnectFailed):
+            await gw.download(server.url, to=tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []

@@ -179,9 +179,8 @@ def test_the_converter_follows_the_wire() -> None:
         rate: Decimal
 
     moment = datetime(2024, 1, 1, tzinfo=UTC)
-    plain = {"who": {"id": "a", "created_at": 1704067200, "auto_collection": "on", "net_term_days": 0,
-             "allow_direct_debit": False, "promotional_credits": 0, "unbilled_charges": 0, "refundable_credits": 0,
-             "excess_payments": 0, "billing_address": {"city": "Oslo"}}, "since": 1704067200, "rate": "1.50"}  # fmt: skip
+    who = {"id": "a", "created_at": 1704067200, "auto_collection": "on", "billing_address": {"city": "Oslo"}}
+    plain = {"who": who, "since": 1704067200, "rate": "1.50"}
     made = converter.structure(plain, Mine)
     assert made.since == made.who.created_at == moment
     assert made.rate == Decimal("1.50")
