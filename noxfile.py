@@ -62,5 +62,5 @@ def generate(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks, beside the official SDK; each prints ratios of one run."""
     session.install("-e", ".[speed]", *group("bench"))
-    for name in session.posargs or ["decode", "pages", "imports"]:
+    for name in session.posargs or ["decode", "imports"]:
         session.run("python", f"benchmarks/{name}.py")
