@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._record import OpenEnum as OpenEnum
     from ._record import Part as Part
     from ._record import Record as Record
+    from .batches import Many as Many
     from .connections import Connection as Connection
     from .connections import ConnectionStatus as ConnectionStatus
     from .errors import ApiError as ApiError
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_converter": ("converter",),
     "_record": ("Envelope", "OpenEnum", "Part", "Record"),
+    "batches": ("Many",),
     "connections": ("Connection", "ConnectionStatus"),
     "errors": (
         "ApiError", "AuthorizationExpired", "ChargebeeError", "ConfigurationError", "Conflict", "ConnectFailed",

@@ -39,6 +39,9 @@ class _Call:
     catalog: Literal["pc1", "pc2"] | None = None
     """The product catalogue that the operation belongs to, where the sources say so."""
 
+    instead: str | None = None
+    """What does the same in the other product catalogue: "subscriptions.create_with_items"."""
+
     @property
     def label(self) -> str:
         """What errors, events and logs call it: "POST /api/v2/customers/{id}"."""

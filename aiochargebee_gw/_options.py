@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from .filters import Sort
 from .settings import Retry
 
-__all__ = ["CallOptions", "ListOptions", "SortedListOptions", "WriteOptions"]
+if TYPE_CHECKING:
+    from attrs import AttrsInstance
+
+__all__ = [
+    "BatchOptions",
+    "CallOptions",
+    "CustomWriteOptions",
+    "DeletableBatchOptions",
+    "ListOptions",
+    "SortedListOptions",
+    "WriteOptions",
+]
+
+CustomValue: TypeAlias = "str | int | float | Decimal | bool | datetime | None"
 
 
 class CallOptions(TypedDict, total=False):
@@ -23,6 +38,25 @@ class WriteOptions(CallOptions, total=False):
     """`idempotency_key`: printable ASCII, at most 100 characters; one is made when none is given."""
 
     idempotency_key: str | None
+
+
+class CustomWriteOptions(WriteOptions, total=False):
+    """`custom_fields`: `cf_*` names and values, or an instance of a class of yours with `cf_*` attributes.
+
+    Of an instance, attributes that are None are left out; `cf_x=None` as a keyword or in a mapping clears the field.
+    """
+
+    custom_fields: Mapping[str, CustomValue] | AttrsInstance | None
+
+
+class BatchOptions(CallOptions, total=False):
+    """Options of `get_many`."""
+
+
+class DeletableBatchOptions(BatchOptions, total=False):
+    """Options of `get_many` where deleted records can be asked for."""
+
+    include_deleted: bool | None
 
 
 class ListOptions(CallOptions, total=False):

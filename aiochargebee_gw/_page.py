@@ -14,7 +14,7 @@ from ._record import Envelope, Record, attach_all, decoder, filled
 from ._wire import document
 from .errors import DecodeError, PaginationError, RepeatedOffset
 
-__all__ = ["Trail", "answer_class", "decode_answer", "decode_records", "decode_rows", "record_class"]
+__all__ = ["Trail", "answer_class", "decode_answer", "decode_records", "decode_rows", "ids_of", "record_class"]
 
 T = TypeVar("T")
 _MAX_EMPTY = 100
@@ -96,6 +96,25 @@ def _some_records(rows: list[Any], main: str, body: bytes) -> list[Any]:
         if isinstance(record, Record):
             record._attach(source, number)
     return found
+
+
+class _Identity(msgspec.Struct):
+    id: str | None = None
+
+
+_of_ids: dict[str, msgspec.json.Decoder[Any]] = {}
+
+
+def ids_of(body: bytes, main: str) -> list[str | None]:
+    """The `id` of the main record of every row of a page; None where one has none."""
+    if main not in _of_ids:
+        row = msgspec.defstruct("Identified", [(main, _Identity)])
+        _of_ids[main] = msgspec.json.Decoder(msgspec.defstruct("Rows", [("list", list[row])]))  # type: ignore[valid-type]
+    try:
+        return [getattr(row, main).id for row in _of_ids[main].decode(body).list]
+    except (ValueError, RecursionError):
+        found = [document.loads(row).get(main, {}).get("id") for row in document.rows(body)]
+        return [id if isinstance(id, str) else None for id in found]
 
 
 def decode_rows(body: bytes, cls: type[T], label: str) -> list[T | DecodeError]:

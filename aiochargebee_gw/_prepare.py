@@ -57,6 +57,7 @@ def draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, p
 def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, params: Mapping[str, Any]) -> Draft:
     _check_reachable(operation)
     _check_required(operation, params)
+    params = _with_custom(params) if operation.custom_fields else params
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
     if operation.json_body:
         body = encode_json(params, operation.params, custom_fields=operation.custom_fields)
@@ -65,6 +66,33 @@ def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, 
     if operation.method == "GET":
         return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
     return _posted(operation, path, query_string(pairs).encode("ascii"), _FORM)
+
+
+def _with_custom(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parameters with those of `custom_fields=` among them. A field given twice is refused."""
+    own = dict(params)
+    given = own.pop("custom_fields", None)
+    if given is None:
+        return own
+    if not isinstance(given, Mapping):
+        given = {name: value for name, value in _attributes(given).items() if value is not None}
+    for name, value in given.items():
+        if not name.startswith("cf_") or name in own:
+            raise RequestError(f"custom_fields: {name!r} is no custom field, or is given twice", field=name, given=name)
+        own[name] = value
+    return own
+
+
+def _attributes(given: Any) -> dict[str, Any]:
+    if not attrs.has(type(given)):
+        kind = type(given).__name__
+        raise RequestError(
+            f"custom_fields: expected a mapping or an instance of an attrs class, got {kind}",
+            field="custom_fields",
+            given=kind,
+        )
+    names = [field.name for field in attrs.fields(type(given)) if field.name.startswith("cf_")]
+    return {name: getattr(given, name) for name in names}
 
 
 def _posted(operation: Operation[Any] | ListOperation[Any, Any], path: str, body: bytes, content_type: str) -> Draft:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
@@ -14,10 +14,11 @@ from ._page import answer_class, decode_answer
 from ._prepare import Draft, draft, split_options
 from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
 from ._wire.message import Request, Response
-from .errors import DecodeError, OutcomeUnknown, RequestError
+from .errors import DecodeError, OutcomeUnknown, RequestError, WrongCatalog
 from .settings import Retry, Secret, Settings, Timeouts
 
 if TYPE_CHECKING:
+    from .batches import Many
     from .filters import Filter
     from .pagination import Page, Pages
 
@@ -67,7 +68,11 @@ class Caller:
         """A typed single call."""
         params, options = split_options(given)
         prepared = draft(operation, id, params)
-        response = await self.send(prepared, options)
+        try:
+            response = await self.send(prepared, options)
+        except WrongCatalog as error:
+            error.instead = operation.instead
+            raise
         cls: Any = answer_class(operation.resource, operation.answer)
         try:
             found: A = decode_answer(response.body, cls, operation.label)
@@ -207,6 +212,17 @@ class Resource:
         from .pagination import Pages
 
         return Pages(self._caller, operation, id, filters, into, params)
+
+    def _many(
+        self,
+        operation: ListOperation[Any, Any],
+        ids: Iterable[str],
+        into: type[Any] | None,
+        options: Mapping[str, Any],
+    ) -> Many[Any]:
+        from .batches import Many
+
+        return Many(self._caller, operation, ids, into, options)
 
     async def _posted(
         self, operation: ListOperation[R, Row], id: str | None, params: Mapping[str, Any]

@@ -269,7 +269,16 @@ class IdempotencyConflict(ChargebeeError):
 
 
 class WrongCatalog(ChargebeeError):
-    """400 `configuration_incompatible`: the operation belongs to the other product catalogue of the site."""
+    """400 `configuration_incompatible`: the operation belongs to the product catalogue that the site does not have.
+
+    `instead` is what does the same in the other catalogue ("subscriptions.create_with_items"), None where nothing does
+    or the call was untyped.
+    """
+
+    instead: str | None = None
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; use {self.instead}" if self.instead else super().__str__()
 
 
 class PaginationError(GatewayClientError):

@@ -12,9 +12,10 @@ it.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 Moment: TypeAlias = datetime | date | int
+_Of: TypeAlias = attrs.Attribute
 V = TypeVar("V")
 
 
@@ -240,11 +242,57 @@ class CustomFields:
 
     resource: str
 
-    def __call__(self, name: str) -> CustomField:
-        """The field *name*, which starts with `cf_`. Raises `RequestError` for another name."""
+    # They overlap for an attribute that can only be None: there is none.
+    @overload
+    def __call__(self, name: str) -> CustomField: ...
+
+    @overload
+    def __call__(self, name: _Of[bool] | _Of[bool | None]) -> BooleanCustomField: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, name: _Of[int] | _Of[int | None]) -> NumberCustomField: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, name: _Of[datetime] | _Of[datetime | None]) -> TimestampCustomField: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __call__(self, name: _Of[str] | _Of[str | None]) -> StringCustomField: ...
+
+    def __call__(self, name: Any) -> Any:
+        """The field *name*, which starts with `cf_`; say its kind next: `custom("cf_region").string`.
+
+        With a class of yours, its attributes know their kind: `custom(attrs.fields(Mine).cf_region)`. Raises
+        `RequestError` for another name, or for a type that no filter has.
+        """
+        if isinstance(name, attrs.Attribute):
+            return getattr(self(name.name), _kind_of(name))
         if not (name.startswith("cf_") and len(name) > 3 and name.isidentifier()):
             raise refuse(f"{name!r} is no custom field: its name starts with cf_", name, name, ("cf_...",))
         return CustomField(self.resource, name)
+
+
+_KINDS = {"bool": "boolean", "str": "string", "int": "number", "datetime": "timestamp"}
+
+
+def _kind_of(attribute: attrs.Attribute[Any]) -> str:
+    """The kind of filter for an attribute's type, which may be a class, a union with None, or the text of either."""
+    named = [part.rpartition(".")[2] for part in _TYPE_NAME.findall(_shown(attribute.type))]
+    kinds = [_KINDS[part] for part in named if part in _KINDS]
+    if len(kinds) != 1 or set(named) - {"None", "NoneType", "Optional", *_KINDS}:
+        raise refuse(
+            f"{attribute.name}: a custom field to filter by is a str, an int, a bool or a datetime",
+            attribute.name,
+            _shown(attribute.type),
+            tuple(_KINDS),
+        )
+    return kinds[0]
+
+
+def _shown(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+_TYPE_NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 
 class FieldGroup:

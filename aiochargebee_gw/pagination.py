@@ -22,7 +22,7 @@ from ._page import Trail, answer_class, decode_records, decode_rows, record_clas
 from ._prepare import Draft, draft_list, split_options
 from ._resource import Caller
 from ._wire import document
-from .errors import CursorExpired, DecodeError, InvalidRequest, RequestError
+from .errors import CursorExpired, DecodeError, InvalidRequest, RequestError, WrongCatalog
 from .filters import Filter
 from .observe import Stats
 
@@ -350,6 +350,9 @@ class Pages(Generic[R, Row]):
                 raise CursorExpired(
                     "the server no longer accepts the offset", offset=offset, operation=self._operation.label
                 ) from error
+            raise
+        except WrongCatalog as error:
+            error.instead = self._operation.instead
             raise
         return Page(self._operation, response.body, self._into)
 

@@ -44,7 +44,7 @@ async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert namespace["due"]
         assert namespace["everyone"]
         assert namespace["first"].auto_collection == "on"
-    assert len(PYTHON) == 7
+    assert len(PYTHON) == 8
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("aiochargebee-gw ")])

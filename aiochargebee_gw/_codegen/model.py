@@ -92,6 +92,8 @@ class Operation:
     json_body: bool = False
     sub_domain: str | None = None
     catalog: str | None = None
+    instead: tuple[str, str] | None = None
+    """Resource and operation that do the same in the other product catalogue."""
 
 
 @frozen(kw_only=True)

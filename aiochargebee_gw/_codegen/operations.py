@@ -1,11 +1,13 @@
-"""The catalogue's operations in the model, with the rules for sorting and for the product catalogues."""
+"""The catalogue's operations in the model, with the rules for sorting."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
+from attrs import evolve
+
+from .catalogs import catalogs_of, instead_of
 from .model import Attribute, Enum, Filter, Operation, Record, Type
 from .names import CatalogueError, camel
 from .types import Context, answer_type, enum_class, legal_operators, parameter
@@ -14,19 +16,20 @@ __all__ = ["operations_of", "spec"]
 
 _SORT_AXES = ("created_at", "date", "updated_at", "occurred_at")
 _PAGING = frozenset(("limit", "offset", "sort_by"))
-_PC1 = frozenset(("addon", "plan"))
-_PC2 = frozenset(("attached_item", "differential_price", "item", "item_family", "item_price", "price_variant"))
-_OF_ITEMS = re.compile(r"(?:for|with)_items|charge_items?(?![a-z])")
 
 
 def operations_of(context: Context, resource: str) -> tuple[Operation, ...]:
     """The operations of one file, in its order."""
     told = context.documents[resource]["operations"]
-    item_twins = {_without_items(row["path"]) for row in told.values() if _OF_ITEMS.search(row["path"])}
-    return tuple(_operation(context, resource, name, row, item_twins) for name, row in told.items())
+    catalogs = catalogs_of(resource, told)
+    return tuple(
+        evolve(_operation(context, resource, name, row), catalog=catalogs[name], instead=instead)
+        for name, row in told.items()
+        for instead in [instead_of(context.documents, resource, name, catalogs)]
+    )
 
 
-def _operation(context: Context, resource: str, name: str, row: dict[str, Any], item_twins: set[str]) -> Operation:
+def _operation(context: Context, resource: str, name: str, row: dict[str, Any]) -> Operation:
     listing = row["list"]
     filtering = listing and row["http"] == "GET"
     answer = _answer(context, resource, name, row)
@@ -51,7 +54,6 @@ def _operation(context: Context, resource: str, name: str, row: dict[str, Any], 
         keyed=row["idempotent"],
         json_body=row["json_body"],
         sub_domain=row["sub_domain"],
-        catalog=_catalog(resource, name, row, item_twins),
     )
 
 
@@ -135,21 +137,6 @@ def _default_sort(row: dict[str, Any], sorts: tuple[str, ...]) -> str | None:
             raise CatalogueError(f"{row['path']} is not sorted by {chosen}")
         return cast("str", chosen)
     return next((axis for axis in _SORT_AXES if axis in sorts), None)
-
-
-def _catalog(resource: str, name: str, row: dict[str, Any], item_twins: set[str]) -> str | None:
-    """pc1 or pc2: by the resource, by a name that speaks of items, by having a twin that does, or by an override."""
-    if "catalog" in row:
-        return cast("str", row["catalog"]) or None
-    if resource in _PC1:
-        return "pc1"
-    if resource in _PC2 or _OF_ITEMS.search(name) or _OF_ITEMS.search(row["path"]):
-        return "pc2"
-    return "pc1" if row["path"] in item_twins else None
-
-
-def _without_items(path: str) -> str:
-    return path.replace("_for_items", "")
 
 
 def spec(kind: Type, name: str, json_keys: dict[str, int], level: int = 0) -> Any:

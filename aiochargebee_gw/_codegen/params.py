@@ -79,7 +79,9 @@ def _operation(module: _Module, resource: Resource, operation: Operation) -> Non
 def _base(operation: Operation) -> str:
     if operation.paged:
         return "SortedListOptions" if operation.sorts else "ListOptions"
-    return "CallOptions" if operation.method == "GET" else "WriteOptions"
+    if operation.method == "GET":
+        return "CallOptions"
+    return "CustomWriteOptions" if operation.custom_fields else "WriteOptions"
 
 
 def _fields(module: _Module, prefix: str, params: Iterable[Attribute]) -> Iterator[str]:

@@ -24,8 +24,8 @@ def resource_module(api: Api, resource: Resource) -> str:
     # A method called `list` would stand for the type in every annotation of its class.
     blocks = [
         "\n".join(_head(resource, lists, posted)),
-        "\n".join(_constant(resource, operation) for operation in resource.operations),
-        "\n".join(_class(resource)),
+        "\n".join(_constant(api, resource, operation) for operation in resource.operations),
+        "\n".join(_class(api, resource)),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -45,8 +45,13 @@ def _head(resource: Resource, lists: list[Operation], posted: list[Operation]) -
     yield from ["from ..filters import FilterRule"] if ruled else []
     yield ""
     yield "if TYPE_CHECKING:"
+    yield from ["    from collections.abc import Iterable"] if _listed_by_id(resource) else []
     yield "    from typing import Unpack"
     yield ""
+    many = _listed_by_id(resource)
+    if many:
+        yield f"    from .._options import {'DeletableBatchOptions' if many.include_deleted else 'BatchOptions'}"
+        yield "    from ..batches import Many"
     yield from ["    from ..filters import Filter"] if lists else []
     pages = [*(["Page"] if posted else []), *(["Pages"] if lists else [])]
     yield from [imported("..pagination", pages, 4)] if pages else []
@@ -59,7 +64,7 @@ def _head(resource: Resource, lists: list[Operation], posted: list[Operation]) -
     yield from ["", 'T = TypeVar("T")'] if lists else []
 
 
-def _constant(resource: Resource, operation: Operation) -> str:
+def _constant(api: Api, resource: Resource, operation: Operation) -> str:
     name = f"_{operation.name.upper()}"
     kind = "ListOperation" if operation.listing else "Operation"
     items = [
@@ -75,7 +80,7 @@ def _constant(resource: Resource, operation: Operation) -> str:
     items += _given("params", specs) + _given("required", required)
     items += _given("custom_fields", operation.custom_fields) + _given("keyed", operation.keyed)
     items += _given("json_body", operation.json_body) + _given("sub_domain", operation.sub_domain)
-    items += _given("catalog", operation.catalog)
+    items += _given("catalog", operation.catalog) + _given("instead", _instead(api, operation))
     head = bracketed(f"{name}: {kind}[", _generics(resource, operation), f"] = {kind}(")
     if "\n" not in head:
         return bracketed(head, items, ")")
@@ -120,7 +125,15 @@ def _given(name: str, value: Any) -> list[str]:
     return [f"{name}=" + literal(value, 4, 5 + len(name))] if value else []
 
 
-def _class(resource: Resource) -> Iterator[str]:
+def _instead(api: Api, operation: Operation) -> str | None:
+    """The method that does the same in the other product catalogue, as a user writes it."""
+    if operation.instead is None:
+        return None
+    resource, name = operation.instead
+    return f"{api.resources[resource].plural}.{name}"
+
+
+def _class(api: Api, resource: Resource) -> Iterator[str]:
     cls = camel(resource.plural)
     yield f"\nclass {cls}(Resource):"
     yield docstring([f"Operations of `{resource.name}`, on `gateway.{resource.plural}`."], 4)
@@ -128,22 +141,25 @@ def _class(resource: Resource) -> Iterator[str]:
         if clash := {param.name for param in operation.params} & _OPTIONS:
             raise CatalogueError(f"{operation.path} has parameters that are options too: {', '.join(sorted(clash))}")
         yield ""
-        yield from _paged(resource, operation) if operation.paged else _single(resource, operation)
+        yield from _paged(api, resource, operation) if operation.paged else _single(api, resource, operation)
+    if listing := _listed_by_id(resource):
+        yield ""
+        yield from _get_many(resource, listing)
 
 
-def _single(resource: Resource, operation: Operation) -> Iterator[str]:
+def _single(api: Api, resource: Resource, operation: Operation) -> Iterator[str]:
     answer = f"_r.{operation.answer.name}"
     items = ["self", *_id(operation), f"**params: Unpack[_p.{params_name(resource, operation)}]"]
     returns = f") -> {answer}:"
     if operation.listing:
         returns = _returning("Page", [_main_class(resource, operation), answer], ":")
     yield bracketed(f"async def {operation.name}(", items, returns, 4)
-    yield docstring(_doc(operation), 8)
+    yield docstring(_doc(api, operation), 8)
     call = "_posted" if operation.listing else "_call"
     yield f"        return await self.{call}(_{operation.name.upper()}, {_id_value(operation)}, params)"
 
 
-def _paged(resource: Resource, operation: Operation) -> Iterator[str]:
+def _paged(api: Api, resource: Resource, operation: Operation) -> Iterator[str]:
     row = f"_r.{operation.answer.name}"
     params = f"**params: Unpack[_p.{params_name(resource, operation)}]"
     needed = [each.wire for each in operation.filters if each.required]
@@ -158,9 +174,34 @@ def _paged(resource: Resource, operation: Operation) -> Iterator[str]:
         f"def {operation.name}(", [*start, "into: type[T] | None = None", params],
         _returning("Pages", ["Any", row], ":"), 4,
     )  # fmt: skip
-    yield docstring(_doc(operation), 8)
+    yield docstring(_doc(api, operation), 8)
     given = "(required, *filters)" if needed else "filters"
     yield f"        return self._list(_{operation.name.upper()}, {_id_value(operation)}, {given}, into, params)"
+
+
+def _listed_by_id(resource: Resource) -> Operation | None:
+    """The list that finds the resource's own records by a list of ids."""
+    for operation in resource.operations:
+        if operation.name == "list" and operation.paged and operation.main and operation.main[1] == resource.name:
+            by_id = any(each.wire == "id" and "in" in each.operators for each in operation.filters)
+            return operation if by_id and "{id}" not in operation.path else None
+    return None
+
+
+def _get_many(resource: Resource, operation: Operation) -> Iterator[str]:
+    options = "DeletableBatchOptions" if operation.include_deleted else "BatchOptions"
+    start = ["self", "ids: Iterable[str]", "/", "*"]
+    for into, kind in (("None = None", _main_class(resource, operation)), ("type[T]", "T")):
+        yield "    @overload"
+        items = [*start, f"into: {into}", f"**options: Unpack[{options}]"]
+        yield bracketed("def get_many(", items, f") -> Many[{kind}]: ...", 4)
+    items = [*start, "into: type[T] | None = None", f"**options: Unpack[{options}]"]
+    yield bracketed("def get_many(", items, ") -> Many[Any]:", 4)
+    told = (
+        "Each record once, in batches of 100 ids that are asked for concurrently; `missing` tells which were not found."
+    )
+    yield docstring([f"GET /api/v2{operation.path} by `id[in]`.", told], 8)
+    yield f"        return self._many(_{operation.name.upper()}, ids, into, options)"
 
 
 def _returning(cls: str, arguments: list[str], end: str) -> str:
@@ -178,7 +219,7 @@ def _id_value(operation: Operation) -> str:
     return "id" if "{id}" in operation.path else "None"
 
 
-def _doc(operation: Operation) -> list[str]:
+def _doc(api: Api, operation: Operation) -> list[str]:
     required = [f"`{param.name}`" for param in operation.params if param.required]
     filters = [f"`{each.wire}`" for each in operation.filters if each.required]
     told = [f"Required: {', '.join(required)}." if required else ""]
@@ -192,6 +233,7 @@ def _doc(operation: Operation) -> list[str]:
         host = f"{{site}}.{operation.sub_domain}.chargebee.com"
         told += [f"Refused: it is on the host `{host}`, which the gateway does not reach."]
     told += [_CATALOGS[operation.catalog] if operation.catalog else ""]
+    told += [f"The other catalogue has `{instead}`." if (instead := _instead(api, operation)) else ""]
     return [f"{operation.method} /api/v2{operation.path}.", " ".join(text for text in told if text)]
 
 

@@ -141,12 +141,18 @@ def test_a_method_says_what_it_does(resource: str, name: str, row: dict[str, Any
         assert ("An idempotency key is sent and honoured." in plain) is row["idempotent"]
     assert inspect.iscoroutinefunction(method) is not (row["list"] and row["http"] == "GET")
     parameters = list(inspect.signature(method).parameters.values())[1:]
-    ids = [each for each in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY]
-    assert [each.name for each in ids][:1] == (["id"] if "{id}" in row["path"] else [])
+    positional = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_ONLY]
+    assert positional == ["id"] * ("{id}" in row["path"]) + ["required"] * needs_a_filter(row)
     params = importlib.import_module(f"aiochargebee_gw.params.{resource}")
     keywords = getattr(params, documents()[resource]["class"] + camel(name) + "Params")
     options = set(get_type_hints(keywords.__mro__[0], localns=_Anything()))
     assert options >= set(constant(resource, name).params)
+
+
+def needs_a_filter(row: dict[str, Any]) -> bool:
+    """Whether the API refuses the list without one: such a list takes it by position, before the others."""
+    listing = row["list"] and row["http"] == "GET"
+    return listing and any(told["type"] == "filter" and told.get("required") for told in row["params"].values())
 
 
 class _Anything(dict[str, Any]):
