@@ -152,24 +152,31 @@ class Engine:
 
     @asynccontextmanager
     async def _turn(self, call: Call, deadline: float) -> AsyncIterator[Turn]:
-        """A place in every limit that counts the call, given back whatever happens."""
-        gates = [self._account, *([self._site(call.site)] if call.site is not None else ())]
-        taken: list[Turnstile] = []
+        """A place in every limit that counts the call, given back whatever happens.
+
+        Where places are free they are taken without a pause of the loop: a page that is fetched ahead must be on its
+        way before the one in hand is decoded.
+        """
         turn = Turn()
+        gates = [self._account, *([self._site(call.site)] if call.site is not None else ())]
         began = self.clock.monotonic()
-        try:
-            async with AsyncExitStack() as held:
-                async with self._in_time(deadline - began, call):
-                    await held.enter_async_context(self._concurrency)
-                    for gate in gates:
+        async with AsyncExitStack() as held:
+            async with self._in_time(deadline - began, call):
+                await self._concur(turn)
+                held.callback(self._concurrency.release_on_behalf_of, turn)
+                for gate in gates:
+                    if not gate.try_enter():
                         await gate.enter(deadline, call.request.label)
-                        taken.append(gate)
-                self._count_wait(call, self.clock.monotonic() - began)
-                turn.sent = True
-                yield turn
-        finally:
-            for gate in taken:
-                gate.leave(sent=turn.sent)
+                    held.callback(gate.leave, turn)
+            self._count_wait(call, self.clock.monotonic() - began)
+            turn.sent = True
+            yield turn
+
+    async def _concur(self, turn: Turn) -> None:
+        try:
+            self._concurrency.acquire_on_behalf_of_nowait(turn)
+        except anyio.WouldBlock:
+            await self._concurrency.acquire_on_behalf_of(turn)
 
     @asynccontextmanager
     async def _in_time(self, seconds: float, call: Call) -> AsyncIterator[None]:
@@ -208,7 +215,7 @@ class Engine:
             observer(event)
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Turn:
     """Whether the attempt reached the network: one that did not leaves its place in the limits free."""
 
@@ -224,6 +231,10 @@ class Turnstile:
         self._queue = anyio.Lock()
         self._freed = anyio.Event()
 
+    def try_enter(self) -> bool:
+        """Take a place if there is one and nobody waits for it."""
+        return not self._queue.locked() and not self.window.take(self._clock.monotonic())
+
     async def enter(self, deadline: float, label: str) -> None:
         """Wait for a place. Raises `DeadlineExceeded` as soon as it is certain that none comes in time."""
         async with self._queue:
@@ -236,8 +247,9 @@ class Turnstile:
                     self._freed = anyio.Event()
                     await self._freed.wait()
 
-    def leave(self, *, sent: bool) -> None:
-        self.window.give_back(self._clock.monotonic(), sent=sent)
+    def leave(self, turn: Turn) -> None:
+        """Give a place back."""
+        self.window.give_back(self._clock.monotonic(), sent=turn.sent)
         self._freed.set()
 
 
