@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests types lint generate bench`. Each installs what it needs into an environment of its own."""
+"""Sessions: `nox -s tests types lint generate catalogue bench`. Each installs what it needs for itself."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "aiochargebee_gw")
+    session.run("python", "-m", "pytest", "tests/typing")
 
 
 @nox.session
@@ -56,6 +57,13 @@ def generate(session: nox.Session) -> None:
     """Write the generated code, or with `-- --check` compare it byte for byte with what is committed."""
     session.install("-e", ".")
     session.run("python", "-m", "aiochargebee_gw._codegen", *session.posargs)
+
+
+@nox.session
+def catalogue(session: nox.Session) -> None:
+    """What the official SDK has changed since the catalogue was written; `-- --write` takes that over."""
+    session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "aiochargebee_gw._codegen.refresh", *session.posargs)
 
 
 @nox.session

@@ -62,11 +62,12 @@ if TYPE_CHECKING:
     from .observe import Stats as Stats
     from .pagination import Page as Page
     from .pagination import Pages as Pages
-    from .pagination import Stream as Stream
     from .settings import Limits as Limits
     from .settings import Retry as Retry
     from .settings import Settings as Settings
     from .settings import Timeouts as Timeouts
+    from .streams import Prefetch as Prefetch
+    from .streams import Stream as Stream
 
 _HOMES = {
     "_converter": ("converter",),
@@ -84,21 +85,24 @@ _HOMES = {
     "filters": ("Filter", "Sort"),
     "gateway": ("Gateway",),
     "observe": ("Observer", "Stats"),
-    "pagination": ("Page", "Pages", "Stream"),
+    "pagination": ("Page", "Pages"),
     "settings": ("Limits", "Retry", "Settings", "Timeouts"),
+    "streams": ("Prefetch", "Stream"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_HOME, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    module = _HOME.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # a type checker must go on to report what is not there
+
+    def __getattr__(name: str) -> Any:
+        module = _HOME.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

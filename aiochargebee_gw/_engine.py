@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Generic, TypeVar
 
 import anyio
 import attrs
 
 from ._clock import Clock
 from ._policy.limits import Window
-from ._policy.outcome import verdict
+from ._policy.outcome import KEY_SECONDS, settles, verdict
 from ._policy.retry import Again, Budget, decide
 from ._wire.failure import failure
 from ._wire.message import Request, Response
@@ -29,6 +31,10 @@ from .settings import Limits, Retry, Timeouts
 from .transport.base import Transport
 
 __all__ = ["Call", "Engine"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("aiochargebee_gw")
 
 
 @attrs.frozen(kw_only=True)
@@ -72,83 +78,94 @@ class Engine:
         self._budget = Budget()
         self.stats: Stats = Stats()
 
-    async def send(self, call: Call) -> Response:
-        """The answer of a call that succeeded. Raises the error of the last attempt, `DeadlineExceeded` when there was
-        no time for one, or `OutcomeUnknown` for a write in doubt."""
-        began = self.clock.monotonic()
+    async def send(self, call: Call, read: Callable[[Response], T]) -> T:
+        """What *read* makes of the answer of a call that succeeded; it may raise `DecodeError`.
+
+        Raises the error of the last attempt, `DeadlineExceeded` when there was no time for one, or `OutcomeUnknown` for
+        a write that is in doubt, whatever came after the attempt that put it there.
+        """
+        state = _State(began=self.clock.monotonic())
         self.stats.calls += 1
-        self._budget.called(began)
-        attempts = 0
-        error: GatewayClientError | None = None
+        self._budget.called(state.began)
+        failed: str | None = None
         try:
-            while True:
-                attempts += 1
-                outcome = await self._attempt(call, attempts, deadline=began + call.retry.deadline_seconds)
-                if isinstance(outcome, Response):
-                    error = None
-                    return outcome
-                error = outcome
-                await self._pause_or_raise(call, error, attempts, began)
-        except GatewayClientError as raised:
-            error = raised
+            return await self._repeat(call, read, state)
+        except GatewayClientError as error:
+            settled = _settled(call, error, state)
+            failed = type(settled).__name__
+            if settled is error:
+                raise
+            raise settled from error
+        except BaseException as error:
+            failed = type(error).__name__
             raise
         finally:
-            failed = type(error).__name__ if error else None
-            seconds = self.clock.monotonic() - began
-            self._tell(CallFinished(operation=call.request.label, attempts=attempts, seconds=seconds, error=failed))
+            seconds = self.clock.monotonic() - state.began
+            self._tell(
+                CallFinished(operation=call.request.label, attempts=state.attempts, seconds=seconds, error=failed)
+            )
 
-    async def _pause_or_raise(self, call: Call, error: GatewayClientError, attempts: int, began: float) -> None:
-        fate = verdict(error, safe=call.safe, trusted=call.trusted)
-        if fate == "unknown":
-            raise _unknown(call, error, attempts) from error
-        if fate == "final":
-            raise error
+    async def _repeat(self, call: Call, read: Callable[[Response], T], state: _State) -> T:
+        while True:
+            outcome = await self._attempt(call, read, state)
+            if isinstance(outcome, _Read):
+                return outcome.value
+            state.last = outcome
+            await self._pause_or_raise(call, outcome, state)
+
+    async def _pause_or_raise(self, call: Call, error: GatewayClientError, state: _State) -> None:
         now = self.clock.monotonic()
-        left = began + call.retry.deadline_seconds - now
-        step = decide(call.retry, error, attempt=attempts, left=left, jitter=self._draw())
+        left = state.began + call.retry.deadline_seconds - now
+        step = decide(call.retry, error, attempt=state.attempts, left=left, jitter=self._draw())
+        again = now + (step.wait if isinstance(step, Again) else 0.0)
+        trusted = call.trusted and (state.first_sent is None or again - state.first_sent < KEY_SECONDS)
+        if verdict(error, safe=call.safe, trusted=False) == "unknown":
+            state.doubt = error
+        if verdict(error, safe=call.safe, trusted=trusted) != "resend" or (state.doubt is not None and not trusted):
+            raise error
         if not isinstance(step, Again) or not self._budget.take(call.retry, now):
-            raise self._last(call, error, attempts, left)
+            if left <= 0:
+                raise DeadlineExceeded("the deadline has passed", operation=call.request.label)
+            raise error
         self.stats.retries += 1
-        if _rejected(error):
-            self._close_gate(call, error, now + step.wait)
         await self._wait(call, step.wait, "retry")
 
-    def _last(self, call: Call, error: GatewayClientError, attempts: int, left: float) -> GatewayClientError:
-        """The error that ends a call; a trusted write that stayed in doubt to its last attempt stays in doubt."""
-        last: GatewayClientError = error
-        if verdict(error, safe=call.safe, trusted=False) == "unknown":
-            last = _unknown(call, error, attempts)
-        elif left <= 0:
-            last = DeadlineExceeded("the deadline has passed", attempts=attempts, operation=call.request.label)
-        if last is not error:
-            last.__cause__ = error
-        return last
-
-    async def _attempt(self, call: Call, number: int, *, deadline: float) -> Response | GatewayClientError:
-        label = call.request.label
+    async def _attempt(self, call: Call, read: Callable[[Response], T], state: _State) -> _Read[T] | GatewayClientError:
+        deadline = state.began + call.retry.deadline_seconds
         async with self._turn(call, deadline) as turn:
+            state.attempts += 1
             began = self.clock.monotonic()
-            self.stats.attempts += 1
-            status: int | None = None
-            error: GatewayClientError | None = None
+            watch = _Watch(call.request.label, state.attempts, began)
             try:
                 response = await self._transport.send(call.request, _within(call.timeouts, deadline - began))
-                status = response.status
-                error = failure(response, label, control=call.control)
-                return error or response
+                watch.status = response.status
+                if error := failure(response, call.request.label, control=call.control):
+                    watch.error = error
+                    return error
+                return _Read(read(response))
             except TransportError as raised:
                 turn.sent = raised.sent
-                raised.operation = label
-                error = raised
+                watch.error = raised
+                raised.operation = call.request.label
+                if isinstance(raised, InvalidResponse) and raised.status is None:
+                    raised.status = watch.status
                 return raised
+            except BaseException as raised:
+                watch.error = raised
+                raise
             finally:
-                if _rejected(error):
-                    self.stats.rate_limited += 1
-                failed = type(error).__name__ if error else None
-                seconds = self.clock.monotonic() - began
-                self._tell(
-                    AttemptFinished(operation=label, attempt=number, seconds=seconds, status=status, error=failed)
-                )
+                self._ended(call, state, turn, watch)
+
+    def _ended(self, call: Call, state: _State, turn: Turn, watch: _Watch) -> None:
+        now = self.clock.monotonic()
+        if turn.sent:
+            state.sent += 1
+            state.first_sent = watch.began if state.first_sent is None else state.first_sent
+            self.stats.attempts += 1
+        if isinstance(watch.error, ApiError) and watch.error.status == 429:
+            self.stats.rate_limited += 1
+            self._close_gate(call, watch.error, now)
+        self._tell(watch.finished(now))
 
     @asynccontextmanager
     async def _turn(self, call: Call, deadline: float) -> AsyncIterator[Turn]:
@@ -158,16 +175,17 @@ class Engine:
         way before the one in hand is decoded.
         """
         turn = Turn()
-        gates = [self._account, *([self._site(call.site)] if call.site is not None else ())]
+        # The site first: a site that is throttled must not hold the places that all sites share.
+        gates = [*([self._site(call.site)] if call.site is not None else ()), self._account]
         began = self.clock.monotonic()
         async with AsyncExitStack() as held:
             async with self._in_time(deadline - began, call):
-                await self._concur(turn)
-                held.callback(self._concurrency.release_on_behalf_of, turn)
                 for gate in gates:
                     if not gate.try_enter():
                         await gate.enter(deadline, call.request.label)
                     held.callback(gate.leave, turn)
+                await self._concur(turn)
+                held.callback(self._concurrency.release_on_behalf_of, turn)
             self._count_wait(call, self.clock.monotonic() - began)
             turn.sent = True
             yield turn
@@ -193,12 +211,14 @@ class Engine:
             self._sites[site] = Turnstile(window, self.clock)
         return self._sites[site]
 
-    def _close_gate(self, call: Call, error: GatewayClientError, until: float) -> None:
-        """A 429 of Chargebee's is about its site, one of the gateway's about the account."""
-        site = call.site is not None and isinstance(error, ApiError) and error.code is not None
-        gate = self._site(call.site) if site and call.site is not None else self._account
-        if not (isinstance(error, ApiError) and error.code == "lock_timeout"):
-            gate.window.close(until)
+    def _close_gate(self, call: Call, error: ApiError, now: float) -> None:
+        """What one caller was told holds for all, whether this one tries again or not: a 429 of Chargebee's for its
+        site, one of the gateway's for the account. A lock is about one resource alone."""
+        wait = error.retry_after if error.retry_after is not None else call.retry.throttled_base_seconds
+        if error.code is None:
+            self._account.window.close(now + wait)
+        elif error.code != "lock_timeout" and call.site is not None:
+            self._site(call.site).window.close(now + wait)
 
     def _count_wait(self, call: Call, seconds: float) -> None:
         if seconds > 0:
@@ -212,7 +232,11 @@ class Engine:
 
     def _tell(self, event: Event) -> None:
         for observer in self._observers:
-            observer(event)
+            try:
+                observer(event)
+            except Exception:
+                # A write that succeeded must not fail because of who watches it.
+                _log.exception("an observer failed")
 
 
 @attrs.define(eq=False)
@@ -260,15 +284,57 @@ def _within(timeouts: Timeouts, left: float) -> Timeouts:
     return attrs.evolve(timeouts, read_seconds=max(left, 0.001))
 
 
-def _rejected(error: GatewayClientError | None) -> bool:
-    return isinstance(error, ApiError) and error.status == 429
+@attrs.define
+class _State:
+    """What is known of a call so far. `sent` counts the attempts that reached the network, `doubt` is the failure after
+    which a write may have happened."""
+
+    began: float
+    attempts: int = 0
+    sent: int = 0
+    first_sent: float | None = None
+    last: GatewayClientError | None = None
+    doubt: GatewayClientError | None = None
 
 
-def _unknown(call: Call, error: GatewayClientError, attempts: int) -> OutcomeUnknown:
+@attrs.frozen
+class _Read(Generic[T]):
+    value: T
+
+
+@attrs.define
+class _Watch:
+    """One attempt, for whoever observes it."""
+
+    label: str
+    number: int
+    began: float
+    status: int | None = None
+    error: BaseException | None = None
+
+    def finished(self, now: float) -> AttemptFinished:
+        return AttemptFinished(
+            operation=self.label,
+            attempt=self.number,
+            seconds=now - self.began,
+            status=self.status,
+            error=type(self.error).__name__ if self.error else None,
+        )
+
+
+def _settled(call: Call, error: GatewayClientError, state: _State) -> GatewayClientError:
+    """The error that a call ends with: *error*, or `OutcomeUnknown` when an attempt left a write in doubt."""
+    if isinstance(error, DeadlineExceeded):
+        error.attempts = state.attempts
+        error.__cause__ = error.__cause__ or state.last
+    if state.doubt is None or settles(error):
+        return error
+    doubt = state.doubt
+    status = doubt.status if isinstance(doubt, InvalidResponse) else None
     return OutcomeUnknown(
-        f"the outcome of this write is unknown ({type(error).__name__})",
+        f"the outcome of this write is unknown ({type(doubt).__name__})",
         operation=call.request.label,
         idempotency_key=call.idempotency_key,
-        attempts=attempts,
-        likely_done=isinstance(error, InvalidResponse) and (error.status is None or error.status < 300),
+        attempts=state.sent,
+        likely_done=status is not None and 200 <= status < 300,
     )

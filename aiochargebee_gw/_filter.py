@@ -103,7 +103,7 @@ def _wire(given: Filter) -> str:
     if operator == "starts_with":
         return _one(given, given.value, "string")
     if operator in ("after", "before", "on"):
-        return _one(given, given.value, "timestamp")
+        return _one(given, given.value, "timestamp", up=operator == "before")
     if operator in ("lt", "lte", "gt", "gte"):
         return _one(given, given.value, "number")
     return _one(given, given.value, kind)
@@ -127,14 +127,15 @@ def _range(given: Filter) -> str:
     except (TypeError, ValueError):
         raise _wrong(given, given.value, "two values") from None
     kind: Kind = "timestamp" if given.kind == "timestamp" or isinstance(low, date) else "number"
-    ends = int(_one(given, low, kind)), int(_one(given, high, kind))
+    ends = int(_one(given, low, kind)), int(_one(given, high, kind, up=True))
     if ends[0] > ends[1]:
         raise refuse(f"{given.field}: the lower end lies above the upper one", given.field, "between", ("low, high",))
     return f"[{ends[0]},{ends[1]}]"
 
 
-def _one(given: Filter, value: Any, kind: Kind | None) -> str:
-    """One value as text; without a kind, the value's own type decides."""
+def _one(given: Filter, value: Any, kind: Kind | None, *, up: bool = False) -> str:
+    """One value as text; without a kind, the value's own type decides. With *up*, a fraction of a second is rounded up:
+    what ends within a second must not lose that second's rows."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str) and kind in ("string", "enum", None):
@@ -142,10 +143,12 @@ def _one(given: Filter, value: Any, kind: Kind | None) -> str:
     if isinstance(value, bool) and kind in ("boolean", None):
         return "true" if value else "false"
     if isinstance(value, int) and not isinstance(value, bool) and kind in ("number", "timestamp", None):
+        if kind == "timestamp" and not 0 <= value < 10**10:
+            raise _wrong(given, value, "Unix seconds, not milliseconds")
         return str(value)
     if isinstance(value, date) and kind in ("timestamp", None):
         moment = value if isinstance(value, datetime) else datetime.combine(value, time(), tzinfo=UTC)
-        return str(epoch(given.field, moment))
+        return str(epoch(given.field, moment) + (1 if up and moment.microsecond else 0))
     raise _wrong(given, value, _EXPECTED.get(kind or "", "a string, a number, a boolean or an aware datetime"))
 
 

@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from enum import Enum
 from typing import Any
 
 import attrs
@@ -33,7 +32,7 @@ def check(
         raise refuse(
             f"{shown} is no field of this list, whose rows are {resource}", given.field, shown, (resource,), operation
         )
-    if given.field.startswith("cf_") and custom_fields:
+    if _CUSTOM_NAME.match(given.field) and custom_fields:
         return _custom(given, operation)
     rule = rules.get(given.field)
     if rule is None:
@@ -67,12 +66,13 @@ def _custom(given: Filter, operation: str) -> Filter:
 
 
 def check_values(given: Filter, values: tuple[str, ...], operation: str | None = None) -> None:
-    """Refuse a text that is no value of the enum. A member made from it on purpose, `Status("new")`, goes through."""
+    """Refuse a text, or a member of another enum, that is no value of this one. A member that was made on purpose from
+    a value not yet listed, `Status("new")`, goes through."""
     if not values or given.operator == "is_present":
         return
     listed = given.value if given.operator in ("in", "not_in") else (given.value,)
     for value in listed:
-        if isinstance(value, str) and not isinstance(value, Enum) and value not in values:
+        if isinstance(value, str) and value not in values and getattr(value, "known", True):
             close = difflib.get_close_matches(value, values, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(values[:20])}"
             raise refuse(f"{given.field} has no such value; {hint}", given.field, "str", values, operation)
@@ -94,6 +94,8 @@ def _items(text: str) -> list[str]:
     try:
         found = msgspec.json.decode(text, type=list[str | int])
     except msgspec.DecodeError:
+        if '"' in text:
+            raise refuse("a list with quotes must be JSON", text, "text", ('["a","b"]',)) from None
         found = list(text.strip().removeprefix("[").removesuffix("]").split(","))
     return [str(item).strip() for item in found]
 
@@ -123,6 +125,7 @@ def _moment(text: str) -> datetime | date | None:
         return None
 
 
+_CUSTOM_NAME = re.compile(r"cf_\w+\Z", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,18}\Z")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _SHOWN: dict[str, str] = {

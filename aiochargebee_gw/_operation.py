@@ -28,6 +28,8 @@ class _Call:
     answer: str
     """The class, in `records.<resource>`, of the answer or of a row of it."""
     params: Mapping[str, Spec] = attrs.field(factory=dict)
+    filter_params: Mapping[str, FilterRule] = attrs.field(factory=dict)
+    """Filters that this operation takes as keywords, by wire name: "customer[email]"."""
     required: tuple[str, ...] = ()
     custom_fields: bool = False
     """Whether `cf_*` parameters are taken."""

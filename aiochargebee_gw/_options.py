@@ -65,7 +65,7 @@ class ListOptions(CallOptions, total=False):
     None means the same as leaving an option out.
     """
 
-    limit: int
+    limit: int | None
     offset: str | None
 
 

@@ -14,7 +14,16 @@ from ._record import Envelope, Record, attach_all, decoder, filled
 from ._wire import document
 from .errors import DecodeError, PaginationError, RepeatedOffset
 
-__all__ = ["Trail", "answer_class", "decode_answer", "decode_records", "decode_rows", "ids_of", "record_class"]
+__all__ = [
+    "Trail",
+    "answer_class",
+    "decode_answer",
+    "decode_records",
+    "decode_rows",
+    "ids_of",
+    "record_class",
+    "record_decoders",
+]
 
 T = TypeVar("T")
 _MAX_EMPTY = 100
@@ -71,7 +80,7 @@ def decode_answer(body: bytes, cls: type[T], label: str) -> T:
     try:
         found = decoder(cls).decode(body)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(error, label) from error
+        raise _unreadable(error, label) from document.harmless(error)
     if isinstance(found, Envelope):
         found._attach(document.Source(body))
     return found
@@ -80,7 +89,7 @@ def decode_answer(body: bytes, cls: type[T], label: str) -> T:
 def decode_records(body: bytes, operation: ListOperation[Any, Any], cls: type[T]) -> list[T | DecodeError]:
     """The main record of every row as *cls*. A row that cannot be read stands as its `DecodeError` in the list."""
     main = operation.main
-    rows = _decode_list(body, _record_decoders(main, cls), operation.label)
+    rows = _decode_list(body, record_decoders(main, cls), operation.label)
     if any(type(row) is DecodeError for row in rows):
         return _some_records(rows, main, body)
     records = list(map(attrgetter(main), rows))
@@ -147,7 +156,7 @@ def _unreadable(error: Exception, label: str, prefix: str = "$") -> DecodeError:
     what, path = document.explain(error)
     path = prefix + path.removeprefix("$")
     made = DecodeError(f"the answer cannot be read: {what} at {path}", path=path, operation=label)
-    made.__cause__ = error
+    made.__cause__ = document.harmless(error)
     return made
 
 
@@ -156,7 +165,7 @@ _of_records: dict[tuple[str, type], _Decoders] = {}
 _of_rows: dict[type, _Decoders] = {}
 
 
-def _record_decoders(main: str, cls: type) -> _Decoders:
+def record_decoders(main: str, cls: type) -> _Decoders:
     """Decoders of a page and of one row that read nothing but the main record."""
     if (main, cls) not in _of_records:
         _of_records[main, cls] = _decoders(msgspec.defstruct("MainRow", [(main, filled(cls))], gc=False))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from ._operation import ListOperation, Operation
-from ._wire.form import Pair, encode, query_string
+from ._wire.form import Pair, check_names, encode, query_string
 from ._wire.jsonbody import encode_json
 from ._wire.url import API_PREFIX, fill
 from .errors import RequestError
-from .filters import Filter, Sort, check
+from .filters import Filter, FilterRule, Sort, check
 
 __all__ = ["OPTIONS", "Draft", "draft", "draft_list", "split_options"]
 
@@ -58,14 +58,56 @@ def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, 
     _check_reachable(operation)
     _check_required(operation, params)
     params = _with_custom(params) if operation.custom_fields else params
+    if operation.method == "GET":
+        # There is nothing to clear: None is a parameter that was left out.
+        params = {name: value for name, value in params.items() if value is not None}
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
     if operation.json_body:
         body = encode_json(params, operation.params, custom_fields=operation.custom_fields)
         return _posted(operation, path, body, "application/json")
-    pairs = encode(params, operation.params, custom_fields=operation.custom_fields)
+    filters, params = _split_filters(operation, params)
+    pairs = encode(params, operation.params, custom_fields=operation.custom_fields) + _distinct(filters)
     if operation.method == "GET":
         return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
     return _posted(operation, path, query_string(pairs).encode("ascii"), _FORM)
+
+
+def _split_filters(
+    operation: Operation[Any] | ListOperation[Any, Any], params: Mapping[str, Any]
+) -> tuple[list[Filter], dict[str, Any]]:
+    """Filters that are given as keywords (`/exports/*`), out of the other parameters, checked as any filter is."""
+    own = dict(params)
+    filters: list[Filter] = []
+    for wire, rule in operation.filter_params.items():
+        name, _, inner = wire.partition("[")
+        holder = own.get(name)
+        if holder is None:
+            continue
+        if inner:
+            if not isinstance(holder, Mapping) or not holder:
+                raise RequestError(f"{name}: expected an object of filters", field=name)
+            check_names(holder, dict.fromkeys(_inner_names(operation, name)), within=name)
+            if (own_name := inner.rstrip("]")) not in holder:
+                continue
+            holder = holder[own_name]
+        filters += _keyword_filters(wire, rule, holder, operation.label)
+    for wire in operation.filter_params:
+        own.pop(wire.partition("[")[0], None)
+    return filters, own
+
+
+def _inner_names(operation: Operation[Any] | ListOperation[Any, Any], name: str) -> list[str]:
+    return [wire.partition("[")[2].rstrip("]") for wire in operation.filter_params if wire.startswith(f"{name}[")]
+
+
+def _keyword_filters(wire: str, rule: FilterRule, given: Any, label: str) -> list[Filter]:
+    if not isinstance(given, Mapping) or not given:
+        raise RequestError(f"{wire}: expected an object such as {{'is': ...}}", field=wire, legal=rule.operators)
+    rules = {wire: rule}
+    return [
+        check(Filter(wire, operator, value, kind=rule.kind), "", rules, custom_fields=False, operation=label)
+        for operator, value in given.items()
+    ]
 
 
 def _with_custom(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -119,16 +161,27 @@ def _draft_list(
     operation: ListOperation[Any, Any], id: str | None, filters: Sequence[Filter], params: Mapping[str, Any]
 ) -> Draft:
     _check_reachable(operation)
-    own = dict(params)
+    own = {name: value for name, value in params.items() if value is not None}
     order = own.pop("order_by", None)
     pairs = _page(own)
     _check_required(operation, own)
     pairs += encode(own, operation.params)
     _check_filtered(operation, filters)
-    pairs += [_filter(operation, given).pair for given in filters]
+    pairs += _distinct(_filter(operation, given) for given in filters)
     pairs += _order(operation, order)
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
     return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
+
+
+def _distinct(filters: Iterable[Filter]) -> list[Pair]:
+    """The pairs of filters, each `field[operator]` once: the server would keep one of two."""
+    pairs: dict[str, str] = {}
+    for given in filters:
+        key, value = given.pair
+        if key in pairs:
+            raise RequestError(f"the filter {key} is given twice", field=given.field, given=key)
+        pairs[key] = value
+    return list(pairs.items())
 
 
 def _filter(operation: ListOperation[Any, Any], given: Filter) -> Filter:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
@@ -14,15 +15,15 @@ from ._page import answer_class, decode_answer
 from ._prepare import Draft, draft, split_options
 from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
 from ._wire.message import Request, Response
-from .errors import DecodeError, OutcomeUnknown, RequestError, WrongCatalog
-from .settings import Retry, Secret, Settings, Timeouts
+from .errors import RequestError, WrongCatalog
+from .settings import Retry, Settings, Timeouts
 
 if TYPE_CHECKING:
     from .batches import Many
     from .filters import Filter
     from .pagination import Page, Pages
 
-__all__ = ["Caller", "Options", "Priority", "Resource"]
+__all__ = ["GATEWAY_PATH", "Caller", "Options", "Priority", "Resource"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -30,7 +31,7 @@ Row = TypeVar("Row")
 T = TypeVar("T")
 
 Priority = Literal["web", "reconcile", "export"]
-_GATEWAY_PATH = "/chargebee"
+GATEWAY_PATH = "/chargebee"
 
 
 @attrs.frozen(kw_only=True)
@@ -57,10 +58,9 @@ class Options:
 
 @attrs.frozen(kw_only=True)
 class Caller:
-    """One client's way to the gateway: settings, key, engine and options. Resources and pages hold nothing else."""
+    """One client's way to the gateway: settings, engine and options. Resources and pages hold nothing else."""
 
     settings: Settings
-    key: Secret
     engine: Engine
     options: Options = attrs.field(factory=Options)
 
@@ -68,74 +68,83 @@ class Caller:
         """A typed single call."""
         params, options = split_options(given)
         prepared = draft(operation, id, params)
-        try:
-            response = await self.send(prepared, options)
-        except WrongCatalog as error:
-            error.instead = operation.instead
-            raise
         cls: Any = answer_class(operation.resource, operation.answer)
-        try:
-            found: A = decode_answer(response.body, cls, operation.label)
-        except DecodeError as error:
-            if prepared.method == "POST":
-                raise _unreadable_write(prepared, response, error) from error
-            raise
-        return found
 
-    async def send(self, prepared: Draft, given: Mapping[str, Any]) -> Response:
-        """Send a draft through the gateway, under this client's options and the call's own."""
+        def read(response: Response) -> A:
+            found: A = decode_answer(response.body, cls, operation.label)
+            return found
+
+        return await self.send(prepared, options, read, instead=operation.instead)
+
+    async def send(
+        self, prepared: Draft, given: Mapping[str, Any], read: Callable[[Response], T], *, instead: str | None = None
+    ) -> T:
+        """Send a draft through the gateway, under this client's options and the call's own, and *read* its answer."""
+        call = self._gateway_call(prepared, given)
+        try:
+            return await self.engine.send(call, read)
+        except WrongCatalog as error:
+            error.instead = instead
+            raise
+
+    def _gateway_call(self, prepared: Draft, given: Mapping[str, Any]) -> Call:
         options = self.options.with_call(given)
         headers = self._headers(options)
-        key = None
-        if prepared.method == "POST":
-            # Made once, before the loop: all attempts carry the same key.
-            key = check_idempotency_key(given.get("idempotency_key") or str(uuid.uuid4()))
+        # Made once, before the loop: all attempts carry the same key.
+        key = _idempotency_key(prepared, given.get("idempotency_key"))
+        if key is not None:
             headers[IDEMPOTENCY_KEY] = key
-        elif given.get("idempotency_key") is not None:
-            raise RequestError("a GET takes no idempotency key", field="idempotency_key", operation=prepared.label)
         if prepared.content_type:
             headers["Content-Type"] = prepared.content_type
         request = Request(
             method=prepared.method,
-            url=f"{self.settings.gateway_url}{_GATEWAY_PATH}{prepared.target}",
+            url=f"{self.settings.gateway_url}{GATEWAY_PATH}{prepared.target}",
             headers=headers,
             body=prepared.body,
             label=prepared.label,
         )
-        return await self.engine.send(
-            Call(
-                request=request,
-                safe=prepared.method == "GET",
-                trusted=prepared.keyed and self.settings.idempotency == "verified",
-                site=options.connection or "",
-                retry=options.retry or self.settings.retry,
-                timeouts=self._timeouts(options),
-                idempotency_key=key,
-            )
+        return Call(
+            request=request,
+            safe=prepared.method == "GET",
+            trusted=prepared.keyed and self.settings.idempotency == "verified",
+            site=options.connection or "",
+            retry=options.retry or self.settings.retry,
+            timeouts=self._timeouts(options),
+            idempotency_key=key,
         )
 
-    async def control(self, method: str, path: str, label: str, *, query: str = "", body: bytes | None = None) -> bytes:
-        """A call of the control plane; *path* is already encoded."""
+    async def control(
+        self,
+        method: str,
+        path: str,
+        label: str,
+        read: Callable[[Response], T],
+        *,
+        query: str = "",
+        body: bytes | None = None,
+    ) -> T:
+        """A call of the control plane; *path* is already encoded. Only a GET is repeated when it may have arrived."""
         headers = self._headers(attrs.evolve(self.options, connection=None))
         if body is not None:
             headers["Content-Type"] = "application/json"
         url = f"{self.settings.control_url}{path}{'?' + query if query else ''}"
-        request = Request(method=method, url=url, headers=headers, body=body, label=label)
-        response = await self.engine.send(
-            Call(
-                request=request,
-                # Deleting twice is deleting once.
-                safe=method in ("GET", "DELETE"),
-                control=True,
-                retry=self.options.retry or self.settings.retry,
-                timeouts=self._timeouts(self.options),
-            )
+        call = Call(
+            request=Request(method=method, url=url, headers=headers, body=body, label=label),
+            safe=method == "GET",
+            control=True,
+            retry=self.options.retry or self.settings.retry,
+            timeouts=self._timeouts(self.options),
         )
-        return response.body
+        return await self.engine.send(call, read)
+
+    def within(self, seconds: float) -> Caller:
+        """The same caller with *seconds* for a whole call, at the most what it has now."""
+        retry = self.options.retry or self.settings.retry
+        left = max(0.001, min(seconds, retry.deadline_seconds))
+        return attrs.evolve(self, options=attrs.evolve(self.options, retry=attrs.evolve(retry, deadline_seconds=left)))
 
     def _headers(self, options: Options) -> dict[str, str]:
         headers = {
-            "Authorization": f"Bearer {self.key.reveal()}",
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
             **options.headers,
@@ -152,12 +161,12 @@ class Caller:
         return attrs.evolve(timeouts, connect_seconds=connect, read_seconds=options.timeout)
 
 
-def _unreadable_write(prepared: Draft, response: Response, error: DecodeError) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"the write was answered {response.status}, but the answer cannot be read ({error.path})",
-        operation=prepared.label,
-        likely_done=True,
-    )
+def _idempotency_key(prepared: Draft, given: str | None) -> str | None:
+    if prepared.method == "POST":
+        return str(uuid.uuid4()) if given is None else check_idempotency_key(given)
+    if given is not None:
+        raise RequestError("a GET takes no idempotency key", field="idempotency_key", operation=prepared.label)
+    return None
 
 
 class Resource:
@@ -230,5 +239,5 @@ class Resource:
         from .pagination import Page
 
         own, options = split_options(params)
-        response = await self._caller.send(draft(operation, id, own), options)
-        return Page(operation, response.body)
+        prepared = draft(operation, id, own)
+        return await self._caller.send(prepared, options, partial(Page.read, operation), instead=operation.instead)

@@ -7,8 +7,9 @@ A new connection is PENDING until a person opens its `url` in a browser and auth
 from __future__ import annotations
 
 import builtins
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -17,12 +18,15 @@ import msgspec
 from ._page import decode_answer
 from ._record import OpenEnum
 from ._wire.headers import check_connection
-from .errors import DeadlineExceeded, RequestError
+from ._wire.message import Response
+from .errors import DeadlineExceeded, RequestError, RequestTimeout
 
 if TYPE_CHECKING:
     from ._resource import Caller
 
 __all__ = ["Connection", "ConnectionStatus", "Connections"]
+
+T = TypeVar("T")
 
 _POLL_SECONDS = 2.0
 
@@ -46,7 +50,7 @@ class Connection:
     last_updated_time: datetime | None = None
     app: str | None = None
     method: str | None = None
-    metadata: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    metadata: dict[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -75,8 +79,9 @@ class Connections:
         if status is not None:
             query["status"] = _status(status)
         label = "GET /connections"
-        body = await self._caller.control("GET", "/connections", label, query=urlencode(query))
-        return decode_answer(body, _Many, label).connections
+        read = partial(_read, _Many, label)
+        found = await self._caller.control("GET", "/connections", label, read, query=urlencode(query))
+        return [_aware(one) for one in found.connections]
 
     async def create(self, app: str = "chargebee", method: str | None = None) -> Connection:
         """POST /connections: a new connection, PENDING until somebody authorizes it at its `url`.
@@ -85,18 +90,21 @@ class Connections:
         """
         wanted = {"app": app} if method is None else {"app": app, "method": method}
         label = "POST /connections"
-        body = await self._caller.control("POST", "/connections", label, body=msgspec.json.encode(wanted))
-        return decode_answer(body, _One, label).connection
+        read = partial(_read, _One, label)
+        found = await self._caller.control("POST", "/connections", label, read, body=msgspec.json.encode(wanted))
+        return _aware(found.connection)
 
     async def get(self, connection_id: str, /) -> Connection:
         """GET /connections/{connection_id}."""
-        label = "GET /connections/{connection_id}"
-        body = await self._caller.control("GET", _path(connection_id), label)
-        return decode_answer(body, _One, label).connection
+        return await _get(self._caller, connection_id)
 
     async def delete(self, connection_id: str, /) -> None:
-        """DELETE /connections/{connection_id}. What the control plane answers beside success is not documented."""
-        await self._caller.control("DELETE", _path(connection_id), "DELETE /connections/{connection_id}")
+        """DELETE /connections/{connection_id}. What the control plane answers beside success is not documented.
+
+        Never repeated once its bytes have left: raises `OutcomeUnknown` when it is not known whether it is gone.
+        """
+        label = "DELETE /connections/{connection_id}"
+        await self._caller.control("DELETE", _path(connection_id), label, lambda _: None)
 
     async def wait_until_active(self, connection_id: str, /, *, timeout: float = 300.0) -> Connection:
         """Ask every two seconds until the connection is ACTIVE, at the most *timeout* seconds.
@@ -107,16 +115,42 @@ class Connections:
             raise RequestError("timeout must be a number of seconds above 0", field="timeout")
         clock = self._caller.engine.clock
         deadline = clock.monotonic() + timeout
-        while True:
-            found = await self.get(connection_id)
+        status: str = "not known"
+        while (left := deadline - clock.monotonic()) > 0:
+            try:
+                found = await _get(self._caller.within(left), connection_id)
+            except (RequestTimeout, DeadlineExceeded) as error:
+                raise DeadlineExceeded(f"the connection's status is {status} after {timeout:g} seconds") from error
             if found.status is ConnectionStatus.ACTIVE:
                 return found
             if found.status is ConnectionStatus.FAILED:
                 raise RequestError("the connection's authorization has failed; make a new one", field="connection_id")
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise DeadlineExceeded(f"the connection is still {found.status} after {timeout:g} seconds")
-            await clock.sleep(min(_POLL_SECONDS, left))
+            status = str(found.status)
+            await clock.sleep(min(_POLL_SECONDS, deadline - clock.monotonic()))
+        raise DeadlineExceeded(f"the connection's status is {status} after {timeout:g} seconds")
+
+
+async def _get(caller: Caller, connection_id: str) -> Connection:
+    label = "GET /connections/{connection_id}"
+    found = await caller.control("GET", _path(connection_id), label, partial(_read, _One, label))
+    return _aware(found.connection)
+
+
+def _read(cls: type[T], label: str, response: Response) -> T:
+    return decode_answer(response.body, cls, label)
+
+
+def _aware(connection: Connection) -> Connection:
+    """Maton's times are UTC; should one come without saying so, it is UTC all the same."""
+    return attrs.evolve(
+        connection,
+        creation_time=_utc(connection.creation_time),
+        last_updated_time=_utc(connection.last_updated_time),
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _path(connection_id: str) -> str:

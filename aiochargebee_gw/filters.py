@@ -18,6 +18,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar, overload
 
 import attrs
+from attrs import Attribute
 
 from ._filter import Filter as Filter
 from ._filter import FilterRule as FilterRule
@@ -57,7 +58,6 @@ __all__ = [
 ]
 
 Moment: TypeAlias = datetime | date | int
-_Of: TypeAlias = attrs.Attribute
 V = TypeVar("V")
 
 
@@ -242,21 +242,27 @@ class CustomFields:
 
     resource: str
 
-    # They overlap for an attribute that can only be None: there is none.
     @overload
     def __call__(self, name: str) -> CustomField: ...
 
+    # These overlap for an attribute that can only be None: there is none.
     @overload
-    def __call__(self, name: _Of[bool] | _Of[bool | None]) -> BooleanCustomField: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, name: Attribute[bool] | Attribute[bool | None]
+    ) -> BooleanCustomField: ...
 
     @overload
-    def __call__(self, name: _Of[int] | _Of[int | None]) -> NumberCustomField: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, name: Attribute[int] | Attribute[int | None]
+    ) -> NumberCustomField: ...
 
     @overload
-    def __call__(self, name: _Of[datetime] | _Of[datetime | None]) -> TimestampCustomField: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, name: Attribute[datetime] | Attribute[datetime | None]
+    ) -> TimestampCustomField: ...
 
     @overload
-    def __call__(self, name: _Of[str] | _Of[str | None]) -> StringCustomField: ...
+    def __call__(self, name: Attribute[str] | Attribute[str | None]) -> StringCustomField: ...
 
     def __call__(self, name: Any) -> Any:
         """The field *name*, which starts with `cf_`; say its kind next: `custom("cf_region").string`.
@@ -264,7 +270,7 @@ class CustomFields:
         With a class of yours, its attributes know their kind: `custom(attrs.fields(Mine).cf_region)`. Raises
         `RequestError` for another name, or for a type that no filter has.
         """
-        if isinstance(name, attrs.Attribute):
+        if isinstance(name, Attribute):
             return getattr(self(name.name), _kind_of(name))
         if not (name.startswith("cf_") and len(name) > 3 and name.isidentifier()):
             raise refuse(f"{name!r} is no custom field: its name starts with cf_", name, name, ("cf_...",))
@@ -274,7 +280,7 @@ class CustomFields:
 _KINDS = {"bool": "boolean", "str": "string", "int": "number", "datetime": "timestamp"}
 
 
-def _kind_of(attribute: attrs.Attribute[Any]) -> str:
+def _kind_of(attribute: Attribute[Any]) -> str:
     """The kind of filter for an attribute's type, which may be a class, a union with None, or the text of either."""
     named = [part.rpartition(".")[2] for part in _TYPE_NAME.findall(_shown(attribute.type))]
     kinds = [_KINDS[part] for part in named if part in _KINDS]

@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from urllib.parse import urlsplit
 
 import attrs
-import msgspec
 
 from ._clock import Clock, SystemClock
 from ._engine import Engine
 from ._files import write_atomically
 from ._prepare import Draft
-from ._resource import Caller, Options, Priority
+from ._resource import GATEWAY_PATH, Caller, Options, Priority
 from ._version import __version__
 from ._wire import url
 from ._wire.body import Body
 from ._wire.document import as_mapping
-from ._wire.form import Pair, query_string
+from ._wire.form import Pair, checked, query_string
 from ._wire.headers import check_connection
+from ._wire.jsonbody import encode_json
 from .errors import ConfigurationError, RequestError
 from .observe import Observer, Stats
 from .resources import Resources
 from .settings import Retry, Secret, Settings
 from .transport.base import Transport
+from .transport.credentials import Credentials
 
 if TYPE_CHECKING:
     from .connections import Connections
@@ -65,16 +66,17 @@ class Gateway(Resources):
         settings = _checked(settings if settings is not None else Settings.from_env())
         url.check_key(key, settings.gateway_url, settings.control_url)
         chosen = connection if connection is not None else os.environ.get("MATON_CONNECTION") or None
-        self._transport = transport if transport is not None else _pool(settings)
+        self._transport = transport if transport is not None else _pool(settings, Secret(key))
         engine = Engine(
             self._transport, limits=settings.limits, clock=clock or SystemClock(), observers=tuple(observers)
         )
         options = Options(connection=None if chosen is None else check_connection(chosen))
-        self._caller = Caller(settings=settings, key=Secret(key), engine=engine, options=options)
+        self._caller = Caller(settings=settings, engine=engine, options=options)
         self._owner = True
 
     async def __aenter__(self) -> Self:
-        self._transport.reopen()
+        if self._owner:
+            self._transport.reopen()
         return self
 
     async def __aexit__(
@@ -160,13 +162,12 @@ class Gateway(Resources):
         prepared = Draft(
             method=method,
             path=url.check_path(path),
-            label=f"{method} {path}",
+            label=_label(method, path),
             query=tuple(_pairs(query)),
             body=body,
             content_type=content_type,
         )
-        response = await self._caller.send(prepared, options)
-        return dict(as_mapping(response.body))
+        return await self._caller.send(prepared, options, lambda response: dict(as_mapping(response.body)))
 
     @overload
     async def download(self, source: Download | str, *, to: str | os.PathLike[str]) -> Path: ...
@@ -206,11 +207,20 @@ def _checked(settings: Settings) -> Settings:
     )
 
 
-def _pool(settings: Settings) -> Transport:
+def _label(method: str, path: str) -> str:
+    """What errors and events call an untyped call: an id in its path may be an e-mail address."""
+    first, *rest = path.removeprefix(url.API_PREFIX).split("/")
+    return f"{method} {url.API_PREFIX}{first}{'/...' if rest else ''}"
+
+
+def _pool(settings: Settings, key: Secret) -> Transport:
     # aiohttp takes some 200 ms to import: not before a client is made.
     from .transport.pool import Pool
 
-    return Pool(max_response_bytes=settings.max_response_bytes, user_agent=f"aiochargebee-gw/{__version__}")
+    credentials = Credentials(key, f"{settings.gateway_url}{GATEWAY_PATH}/", f"{settings.control_url}/connections")
+    return Pool(
+        credentials, max_response_bytes=settings.max_response_bytes, user_agent=f"aiochargebee-gw/{__version__}"
+    )
 
 
 def _shallow(options: Options) -> dict[str, Any]:
@@ -221,14 +231,19 @@ def _pairs(given: Mapping[str, Any] | Iterable[Pair] | None) -> list[Pair]:
     if given is None:
         return []
     items = given.items() if isinstance(given, Mapping) else given
-    return [(str(name), _plain(str(name), value)) for name, value in items]
+    try:
+        return [(checked(str(name), str(name)), _plain(str(name), value)) for name, value in items]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError("query= and form= take a mapping or pairs", field="query") from None
 
 
 def _plain(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int):
-        return str(value)
+        return checked(name, str(value))
     if value is None:
         return ""
     raise RequestError(f"{name}: expected a string, a number or a boolean, got {type(value).__name__}", field=name)
@@ -238,7 +253,7 @@ def _body(method: str, form: Any, json: Any) -> tuple[bytes | None, str | None]:
     if method == "GET":
         return None, None
     if json is not None:
-        return msgspec.json.encode(json), "application/json"
+        return encode_json({"json": json}, {"json": "json"})[len(b'{"json":') : -1], "application/json"
     return query_string(_pairs(form)).encode("ascii"), _FORM
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import attrs
 
@@ -43,10 +43,19 @@ class Secret:
     def __hash__(self) -> int:
         return hash((Secret, self._value))
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is not pickled: make the client where it is used")
+
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value) or value <= 0:
         raise ConfigurationError(f"{type(instance).__name__}.{attribute.name} must be a number above 0, not {value!r}")
+
+
+def _seconds(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    _positive(instance, attribute, value)
+    if math.isinf(value):
+        raise ConfigurationError(f"{type(instance).__name__}.{attribute.name} must be a finite number of seconds")
 
 
 def _not_negative(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -70,8 +79,8 @@ def _idempotency(instance: object, attribute: attrs.Attribute[Any], value: Any) 
 class Timeouts:
     """Limits of one attempt, in seconds: `connect_seconds` for TCP and TLS, `read_seconds` for the whole answer."""
 
-    connect_seconds: float = attrs.field(default=10, validator=_positive)
-    read_seconds: float = attrs.field(default=80, validator=_positive)
+    connect_seconds: float = attrs.field(default=10, validator=_seconds)
+    read_seconds: float = attrs.field(default=80, validator=_seconds)
 
 
 @attrs.frozen(kw_only=True)
@@ -85,10 +94,10 @@ class Retry:
     """
 
     attempts: int = attrs.field(default=4, validator=_count)
-    deadline_seconds: float = attrs.field(default=60, validator=_positive)
+    deadline_seconds: float = attrs.field(default=60, validator=_seconds)
     base_seconds: float = attrs.field(default=0.25, validator=_not_negative)
     throttled_base_seconds: float = attrs.field(default=1, validator=_not_negative)
-    cap_seconds: float = attrs.field(default=20, validator=_positive)
+    cap_seconds: float = attrs.field(default=20, validator=_seconds)
     budget: float = attrs.field(default=0.2, validator=_not_negative)
     budget_tokens: float = attrs.field(default=10, validator=_not_negative)
 

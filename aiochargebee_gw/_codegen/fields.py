@@ -199,7 +199,7 @@ if not _t.TYPE_CHECKING:
 def fields_index(api: Api) -> str:
     """`fields/__init__.py`."""
     names = [fields.resource for fields in listed(api)]
-    typing = ["TYPE_CHECKING", "Any"] if names else ["Any"]
+    typing = ["TYPE_CHECKING", "Any"]
     lines = [
         '"""What lists are filtered and sorted by: `from aiochargebee_gw.fields import customer`."""',
         "",
@@ -216,11 +216,12 @@ def fields_index(api: Api) -> str:
 
 
 _INDEX_CODE = """
+if not TYPE_CHECKING:  # a type checker must go on to report what is not there
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(f"{__name__}.{name}")
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:

@@ -34,6 +34,7 @@ class Type:
     """Of an object in a request."""
     filter_kind: str = ""
     operators: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

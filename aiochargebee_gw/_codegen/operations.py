@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from attrs import evolve
@@ -148,8 +148,6 @@ def spec(kind: Type, name: str, json_keys: dict[str, int], level: int = 0) -> An
         return [_fields_spec(kind.item, json_keys, level) if kind.item.fields else kind.item.kind]
     if kind.kind == "object":
         return _fields_spec(kind, json_keys, level)
-    if kind.kind == "filter":
-        return {operator: _filter_spec(kind.filter_kind, operator) for operator in kind.operators}
     return kind.kind
 
 
@@ -157,11 +155,22 @@ def _fields_spec(kind: Type, json_keys: dict[str, int], level: int) -> dict[str,
     return {field.name: spec(field.type, field.name, json_keys, level + 1) for field in kind.fields}
 
 
-def _filter_spec(kind: str, operator: str) -> str:
-    if operator == "is_present" or kind == "boolean":
-        return "bool"
-    if operator in ("in", "not_in"):
-        return "json"
-    if operator == "between":
-        return "times" if kind == "timestamp" else "json"
-    return {"string": "str", "enum": "enum", "number": "int", "timestamp": "time"}[kind]
+def holds_filters(kind: Type) -> bool:
+    """Whether a parameter is a filter, or an object of filters."""
+    return kind.kind == "filter" or any(field.type.kind == "filter" for field in kind.fields)
+
+
+def keyword_filters(params: Iterable[Attribute]) -> Iterator[Filter]:
+    """The filters among an operation's parameters, by their names on the wire."""
+    for param in params:
+        if param.type.kind == "filter":
+            yield _keyword_filter(param.name, param.type)
+        for field in param.type.fields:
+            if field.type.kind == "filter":
+                yield _keyword_filter(f"{param.name}[{field.name}]", field.type)
+            elif holds_filters(param.type):
+                raise CatalogueError(f"{param.name} holds filters and other parameters")
+
+
+def _keyword_filter(wire: str, kind: Type) -> Filter:
+    return Filter(wire=wire, kind=kind.filter_kind, operators=kind.operators, values=kind.values)

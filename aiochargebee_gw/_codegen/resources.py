@@ -7,7 +7,7 @@ from typing import Any
 
 from .model import Api, Filter, Operation, Resource
 from .names import CatalogueError, camel
-from .operations import spec
+from .operations import holds_filters, keyword_filters, spec
 from .params import params_name
 from .text import WIDTH, bracketed, docstring, imported, literal, quoted
 
@@ -42,6 +42,7 @@ def _head(resource: Resource, lists: list[Operation], posted: list[Operation]) -
     yield imported(".._operation", operations)
     yield "from .._resource import Resource"
     ruled = any(operation.filters for operation in lists)
+    ruled = ruled or any(holds_filters(param.type) for each in resource.operations for param in each.params)
     yield from ["from ..filters import FilterRule"] if ruled else []
     yield ""
     yield "if TYPE_CHECKING:"
@@ -75,9 +76,17 @@ def _constant(api: Api, resource: Resource, operation: Operation) -> str:
         f'answer="{operation.answer.name}"',
         *_list_items(operation),
     ]
-    specs = {param.name: spec(param.type, param.name, operation.json_keys) for param in operation.params}
+    filters = list(keyword_filters(operation.params))
+    specs = {
+        param.name: spec(param.type, param.name, operation.json_keys)
+        for param in operation.params
+        if not holds_filters(param.type)
+    }
     required = tuple(param.name for param in operation.params if param.required)
-    items += _given("params", specs) + _given("required", required)
+    items += _given("params", specs)
+    if filters:
+        items.append("\n".join(["filter_params={", *map(_rule, filters), "    }"]))
+    items += _given("required", required)
     items += _given("custom_fields", operation.custom_fields) + _given("keyed", operation.keyed)
     items += _given("json_body", operation.json_body) + _given("sub_domain", operation.sub_domain)
     items += _given("catalog", operation.catalog) + _given("instead", _instead(api, operation))

@@ -31,13 +31,14 @@ class Extraction:
 
 def installed() -> tuple[Path, str]:
     """The folder and the version of the installed SDK, which is not imported. Raises `SdkError` without one."""
+    missing = f"the official SDK is not installed; install {DISTRIBUTION} (dependency group bench)"
     try:
         version = importlib.metadata.version(DISTRIBUTION)
-        spec = importlib.util.find_spec(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        spec = None
+    except importlib.metadata.PackageNotFoundError as error:
+        raise SdkError(missing) from error
+    spec = importlib.util.find_spec(DISTRIBUTION)
     if spec is None or spec.origin is None:
-        raise SdkError(f"the official SDK is not installed; install {DISTRIBUTION} (dependency group bench)")
+        raise SdkError(missing)
     return Path(spec.origin).parent, version
 
 
@@ -47,9 +48,12 @@ def extract(package: Path, version: str) -> Extraction:
     if not folders:
         raise SdkError("the SDK has no models/*/operations.py")
     types = SdkTypes({folder.name: read_source(folder) for folder in folders})
+    resources = {name: _document(types, source) for name, source in types.sources.items()}
+    if not any(document["operations"] for document in resources.values()):
+        raise SdkError("the SDK has no method that sends anything: this reader does not know its shape")
     return Extraction(
         version=version,
-        resources={name: _document(types, source) for name, source in types.sources.items()},
+        resources=resources,
         enums=read_enums(package / "models/enums.py"),
         operators=_operators(package / "filters/filters.py"),
     )

@@ -24,10 +24,20 @@ def operations(types: SdkTypes, source: Source) -> dict[str, Any]:
 
 
 def _sending(method: ast.FunctionDef) -> ast.Call | None:
-    match method.body[-1]:
-        case ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Name(id="request"), attr=name)) as call):
-            return call if name in _SENDERS else None
-    return None
+    calls = [node for node in ast.walk(method) if isinstance(node, ast.Call) and _is_sender(node.func)]
+    if not calls:
+        return None
+    last = method.body[-1]
+    if len(calls) > 1 or not isinstance(last, ast.Return) or last.value is not calls[0]:
+        raise SdkError(f"{method.name} sends otherwise than in its last line")
+    return calls[0]
+
+
+def _is_sender(function: ast.expr) -> bool:
+    match function:
+        case ast.Attribute(value=ast.Name(id="request"), attr=name):
+            return name in _SENDERS
+    return False
 
 
 def _operation(types: SdkTypes, source: Source, method: ast.FunctionDef, call: ast.Call) -> dict[str, Any]:
@@ -82,10 +92,7 @@ def _local(method: ast.FunctionDef, name: str) -> dict[str, Any]:
 
 
 def _keys(types: SdkTypes, source: Source, answers: dict[str, Field]) -> dict[str, Any]:
-    return {
-        name: types.answer(source, told.annotation) | required(told)
-        for name, told in answers.items()
-    }
+    return {name: types.answer(source, told.annotation) | required(told) for name, told in answers.items()}
 
 
 def _rows(types: SdkTypes, source: Source, answers: dict[str, Field]) -> dict[str, Any]:
@@ -118,8 +125,12 @@ def _filters(params: dict[str, Any], pattern: str = "{}") -> Iterator[tuple[str,
         if told["type"] == "object":
             yield from _filters(told["fields"], f"{name}[{{}}]")
         elif told["type"] == "filter" and told["filter"] != "sort":
-            rest = {key: value for key, value in told.items() if key not in ("type", "filter")}
-            yield pattern.format(name), {"type": told["filter"], **rest}
+            rest = {key: value for key, value in told.items() if key not in ("type", "filter", "required")}
+            yield pattern.format(name), {"type": told["filter"], **rest, **_kept(told, "required")}
+
+
+def _kept(told: dict[str, Any], key: str) -> dict[str, Any]:
+    return {key: told[key]} if key in told else {}
 
 
 def _name(node: ast.expr, where: str) -> str:

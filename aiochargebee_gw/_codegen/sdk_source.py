@@ -68,6 +68,9 @@ def read_source(folder: Path) -> Source:
     resource, *others = _classes(read_tree(folder / "operations.py").body)
     if others:
         raise SdkError(f"{folder.name}/operations.py defines {len(others) + 1} classes; one was expected")
+    for line in resource.body:
+        if not isinstance(line, ast.ClassDef | ast.FunctionDef | ast.AnnAssign | ast.Expr | ast.Pass):
+            raise SdkError(f"{folder.name}/operations.py has a line that is not known: {ast.unparse(line)}")
     inner = list(_classes(resource.body))
     answers = list(_classes(read_tree(folder / "responses.py").body))
     return Source(

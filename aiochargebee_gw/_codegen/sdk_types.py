@@ -41,6 +41,8 @@ class SdkTypes:
         owner, shape = self._owner(source, name)
         if owner and shape in owner.shapes:
             return {"type": "object", "fields": self.parameters(owner, shape)}
+        if shape.endswith("Params"):
+            raise SdkError(f"{source.name} takes {name}, which is not defined")
         return {"type": "enum", "enum": self._enum(source, name)}
 
     def attributes(self, source: Source, model: str) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def _parameter_type(context: Context, told: dict[str, Any]) -> Type:
             kind="filter",
             filter_kind=told["filter"],
             operators=legal_operators(told),
+            values=tuple(told.get("values", ())),
         )
     if kind == "enum":
         reference = told.get("enum")

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from ..errors import (
     ApiError,
     ConnectFailed,
+    DecodeError,
     GatewayRateLimited,
     InvalidResponse,
     ResponseTooLarge,
@@ -19,9 +20,12 @@ from ..errors import (
     UnexpectedRedirect,
 )
 
-__all__ = ["Verdict", "verdict"]
+__all__ = ["KEY_SECONDS", "Verdict", "settles", "verdict"]
 
 Verdict: TypeAlias = Literal["resend", "final", "unknown"]
+
+KEY_SECONDS = 25 * 60.0
+"""How long after its first send a request may go out again under its key: Chargebee keeps keys for 30 minutes."""
 
 _NOTHING_DONE = frozenset(("api_request_limit_exceeded", "lock_timeout", "site_read_only_mode", "site_not_ready"))
 
@@ -35,12 +39,26 @@ def verdict(error: Exception, *, safe: bool, trusted: bool) -> Verdict:
     return "final"
 
 
+def settles(error: Exception) -> bool:
+    """Whether *error*, after an attempt in doubt and under the same trusted key, tells what became of the write.
+
+    A refusal does: under its key a write that had succeeded would have been answered with its success. A state that the
+    write itself may have brought about (409, an id that exists), a rate limit, or no answer at all do not.
+    """
+    if not isinstance(error, ApiError):
+        return False
+    return 400 <= error.status < 500 and error.status not in (409, 429) and error.code != "duplicate_entry"
+
+
 def _transport(error: TransportError, *, safe: bool, trusted: bool) -> Verdict:
     if isinstance(error, ConnectFailed) or not error.sent:
         return "resend"
     if isinstance(error, UnexpectedRedirect):
         return "final"
     if isinstance(error, ResponseTooLarge) and safe:
+        return "final"
+    if isinstance(error, DecodeError) and safe and error.path != "$":
+        # Well-formed, but not what was promised: it would be the same again.
         return "final"
     if isinstance(error, InvalidResponse) and error.status is not None and error.status >= 400 and safe:
         return "resend" if error.status >= 500 else "final"

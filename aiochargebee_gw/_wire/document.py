@@ -17,19 +17,15 @@ import msgspec
 
 from ..errors import DecodeError
 
-__all__ = ["Source", "documents", "explain", "fields_of", "loads", "next_offset", "rows"]
+__all__ = ["Source", "documents", "explain", "fields_of", "harmless", "loads", "next_offset", "rows", "scan"]
 
 
-class _Tail(msgspec.Struct):
+class _Page(msgspec.Struct, rename={"rows": "list"}):
+    rows: list[msgspec.Raw]
     next_offset: str | None = None
 
 
-class _Rows(msgspec.Struct, rename={"rows": "list"}):
-    rows: list[msgspec.Raw]
-
-
-_tail = msgspec.json.Decoder(_Tail)
-_rows = msgspec.json.Decoder(_Rows)
+_page = msgspec.json.Decoder(_Page)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _HALF_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -39,10 +35,17 @@ def explain(error: Exception) -> tuple[str, str]:
     """What a decoder found and where: ("Expected `str`, got `int`", "$.list[3].customer.id"). Holds no value."""
     if isinstance(error, msgspec.ValidationError):
         what, separator, path = str(error).rpartition(" - at `")
-        return (what, path.rstrip("`")) if separator else (str(error), "$")
+        what, path = (what, path.rstrip("`")) if separator else (str(error), "$")
+        # msgspec quotes the value here, and nowhere else.
+        return "Invalid enum value" if what.startswith("Invalid enum value") else what, path
     if isinstance(error, RecursionError):
         return "it is nested too deeply", "$"
     return "it is not well-formed JSON", "$"
+
+
+def harmless(error: Exception) -> Exception | None:
+    """The cause to keep: one whose text does not quote a value, else none."""
+    return None if str(error).startswith("Invalid enum value") else error
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -50,16 +53,23 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         return decoder.decode(body)
     except (ValueError, RecursionError) as error:
         what, path = explain(error)
-        raise DecodeError(f"the answer cannot be read: {what}", path=path) from error
+        raise DecodeError(f"the answer cannot be read: {what}", path=path) from harmless(error)
+
+
+def scan(body: bytes) -> tuple[str | None, int]:
+    """The cursor of the next page (None on the last one) and the number of rows. Raises `DecodeError` for a body that
+    is no page."""
+    try:
+        found: _Page = _decode(_page, body)
+    except DecodeError as error:
+        page = _rewritten(body, error)
+        return page["next_offset"], len(page["list"])
+    return found.next_offset, len(found.rows)
 
 
 def next_offset(body: bytes) -> str | None:
     """The cursor of the next page, None on the last one. Raises `DecodeError`."""
-    try:
-        found: _Tail = _decode(_tail, body)
-    except DecodeError as error:
-        found = msgspec.convert(_rewritten(body, error), _Tail)
-    return found.next_offset
+    return scan(body)[0]
 
 
 def rows(body: bytes) -> list[bytes]:
@@ -69,7 +79,7 @@ def rows(body: bytes) -> list[bytes]:
     by row: msgspec refuses it whole, and 99 good rows must not be lost.
     """
     try:
-        found: _Rows = _decode(_rows, body)
+        found: _Page = _decode(_page, body)
     except DecodeError as error:
         return [json.dumps(row, separators=(",", ":")).encode() for row in _rewritten(body, error)["list"]]
     return [bytes(row) for row in found.rows]

@@ -9,6 +9,7 @@ list of them (Chargebee API: requests).
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -21,7 +22,7 @@ import msgspec
 
 from ..errors import RequestError
 
-__all__ = ["Pair", "Spec", "check_names", "encode", "epoch", "query_string", "wrong"]
+__all__ = ["Pair", "Spec", "check_names", "checked", "encode", "epoch", "json_text", "query_string", "wrong"]
 
 Spec: TypeAlias = "str | Sequence[Spec] | Mapping[str, Spec]"
 Pair: TypeAlias = tuple[str, str]
@@ -62,7 +63,7 @@ def _parameter(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
     if value is None:
         yield name, ""
     elif spec == "json":
-        yield name, _json(name, value)
+        yield name, json_text(name, value)
     elif spec == "times":
         yield name, _times(name, value)
     elif isinstance(spec, str):
@@ -76,6 +77,8 @@ def _parameter(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
 def _object(name: str, value: Any, specs: Mapping[str, Spec]) -> Iterator[Pair]:
     if not isinstance(value, Mapping):
         raise wrong(name, value, "an object")
+    if not value:
+        raise _empty(name)
     check_names(value, specs, within=name)
     for key, item in value.items():
         yield from _parameter(f"{name}[{key}]", item, specs[key])
@@ -84,6 +87,8 @@ def _object(name: str, value: Any, specs: Mapping[str, Spec]) -> Iterator[Pair]:
 def _list(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         raise wrong(name, value, "a list")
+    if not value:
+        raise _empty(name)
     for number, item in enumerate(value):
         if not isinstance(spec, Mapping):
             yield from _parameter(f"{name}[{number}]", item, spec)
@@ -111,7 +116,7 @@ def _scalar(name: str, value: Any, kind: str) -> str:
     if isinstance(value, Enum):
         value = value.value
     if kind in ("str", "enum") and isinstance(value, str):
-        return value
+        return checked(name, value)
     if kind == "bool" and isinstance(value, bool):
         return "true" if value else "false"
     if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
@@ -121,6 +126,15 @@ def _scalar(name: str, value: Any, kind: str) -> str:
     if kind == "time" and isinstance(value, datetime):
         return str(epoch(name, value))
     raise wrong(name, value, _EXPECTED[kind])
+
+
+def checked(name: str, text: str) -> str:
+    """*text*, which has a form in UTF-8. Raises `RequestError` for half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{name}: the text holds half a surrogate pair", field=name, given="str") from None
+    return text
 
 
 def _number(name: str, value: float | Decimal) -> str:
@@ -147,11 +161,19 @@ def _times(name: str, value: Any) -> str:
     return "[" + ",".join(_scalar(name, moment, "time") for moment in value) + "]"
 
 
-def _json(name: str, value: Any) -> str:
+def json_text(name: str, value: Any) -> str:
+    """*value* as one JSON text. Raises `RequestError` for what JSON cannot say, NaN among it."""
     try:
-        return msgspec.json.encode(value).decode()
+        # msgspec would write null for what is no number.
+        text = json.dumps(msgspec.to_builtins(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise RequestError(f"{name}: the value cannot be written as JSON", field=name) from error
+    return checked(name, text)
+
+
+def _empty(name: str) -> RequestError:
+    """Nothing of it would be sent, and the server would do something else than was meant."""
+    return RequestError(f"{name}: it is empty, which a form cannot say; None clears a field", field=name, given="empty")
 
 
 def wrong(name: str, value: Any, expected: str) -> RequestError:

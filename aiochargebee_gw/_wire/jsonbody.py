@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import RequestError
-from .form import Spec, check_names, epoch, wrong
+from .form import Spec, check_names, epoch, json_text, wrong
 
 __all__ = ["encode_json"]
 
@@ -28,10 +28,12 @@ def encode_json(params: Mapping[str, Any], specs: Mapping[str, Spec], *, custom_
 
 
 def _value(name: str, value: Any, spec: Spec) -> Any:
-    if value is None or spec == "json":
-        return value
+    if value is None:
+        return None
+    if spec == "json":
+        return msgspec.Raw(json_text(name, value).encode())
     if isinstance(spec, str):
-        return [_scalar(name, item, "time") for item in value] if spec == "times" else _scalar(name, value, spec)
+        return _scalar(name, value, spec) if spec != "times" else _value(name, value, ["time"])
     if isinstance(spec, Mapping):
         return _object(name, value, spec)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
@@ -64,4 +66,5 @@ def _scalar(name: str, value: Any, kind: str) -> Any:
         raise wrong(name, value, f"a value of the kind {kind!r}")
     if kind == "time":
         return epoch(name, value)
-    return float(value) if isinstance(value, Decimal) else value
+    # As it was given: through a float, the digits of a large amount would change.
+    return msgspec.Raw(format(value, "f").encode()) if isinstance(value, Decimal) else value

@@ -84,7 +84,7 @@ def _leaves(text: str) -> bool:
     """Whether a proxy that decodes once more could read a dot segment or a control character into *text*."""
     seen = text
     for _ in range(3):
-        if any(segment in (".", "..") for segment in re.split(r"[/\\]", seen)) or _CONTROL.search(seen):
+        if any(segment in (".", "..") for segment in re.split(r"[/\\;]", seen)) or _CONTROL.search(seen):
             return True
         if (decoded := unquote(seen)) == seen:
             return False

@@ -75,11 +75,12 @@ __all__ = [
     "unbilled_charge", "usage", "usage_charge", "virtual_bank_account",
 ]
 
+if not TYPE_CHECKING:  # a type checker must go on to report what is not there
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(f"{__name__}.{name}")
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:

@@ -54,7 +54,10 @@ _REMOVE_RULES: Operation[_r.BusinessRulesetRemoveRulesAnswer] = Operation(
 )
 _LIST_RULES: Operation[_r.BusinessRulesetListRulesAnswer] = Operation(
     resource="business_ruleset", name="list_rules", method="GET", path="/business_rulesets/{id}/rules",
-    answer="BusinessRulesetListRulesAnswer", params={"limit": "int", "offset": "str", "active": {"is": "bool"}},
+    answer="BusinessRulesetListRulesAnswer", params={"limit": "int", "offset": "str"},
+    filter_params={
+        "active": FilterRule("boolean", ("is",)),
+    },
 )
 _LIST: ListOperation[_r.BusinessRuleset, _r.BusinessRulesetListRow] = ListOperation(
     resource="business_ruleset", name="list", method="GET", path="/business_rulesets", answer="BusinessRulesetListRow",

@@ -41,9 +41,10 @@ _CREATE: Operation[_r.CreditNoteCreateAnswer] = Operation(
 )
 _RETRIEVE: Operation[_r.CreditNoteRetrieveAnswer] = Operation(
     resource="credit_note", name="retrieve", method="GET", path="/credit_notes/{id}", answer="CreditNoteRetrieveAnswer",
-    params={
-        "line_item": {"subscription_id": {"is": "str"}, "customer_id": {"is": "str"}}, "line_items_limit": "int",
-        "line_items_offset": "str",
+    params={"line_items_limit": "int", "line_items_offset": "str"},
+    filter_params={
+        "line_item[subscription_id]": FilterRule("string", ("is",)),
+        "line_item[customer_id]": FilterRule("string", ("is",)),
     },
 )
 _PDF: Operation[_r.CreditNotePdfAnswer] = Operation(

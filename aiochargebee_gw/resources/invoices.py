@@ -338,9 +338,10 @@ _INVOICES_FOR_SUBSCRIPTION: ListOperation[_r.Invoice, _r.InvoiceInvoicesForSubsc
 )
 _RETRIEVE: Operation[_r.InvoiceRetrieveAnswer] = Operation(
     resource="invoice", name="retrieve", method="GET", path="/invoices/{id}", answer="InvoiceRetrieveAnswer",
-    params={
-        "line_item": {"subscription_id": {"is": "str"}, "customer_id": {"is": "str"}}, "line_items_limit": "int",
-        "line_items_offset": "str",
+    params={"line_items_limit": "int", "line_items_offset": "str"},
+    filter_params={
+        "line_item[subscription_id]": FilterRule("string", ("is",)),
+        "line_item[customer_id]": FilterRule("string", ("is",)),
     },
 )
 _PDF: Operation[_r.InvoicePdfAnswer] = Operation(

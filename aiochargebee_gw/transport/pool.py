@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import aiohttp
+import anyio
 import anyio.to_thread
 from yarl import URL
 
@@ -29,6 +30,7 @@ from ..errors import (
     TruncatedResponse,
 )
 from ..settings import Timeouts
+from .credentials import Credentials
 
 __all__ = ["Pool"]
 
@@ -40,34 +42,38 @@ _KEEP_ALIVE_SECONDS = 15.0
 class Pool:
     """A `Transport` over aiohttp. Opening is lazy; the object outlives loops, its sessions do not."""
 
-    def __init__(self, *, max_response_bytes: int, user_agent: str) -> None:
+    def __init__(self, credentials: Credentials, *, max_response_bytes: int, user_agent: str) -> None:
+        self._credentials = credentials
         self._max_response_bytes = max_response_bytes
         self._user_agent = user_agent
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._ssl: ssl.SSLContext | None = None
+        self._certificates = anyio.Lock()
         self._closed = False
 
     async def send(self, request: Request, timeouts: Timeouts) -> Response:
         session = await self._session(request.url)
-        progress = SimpleNamespace(sent=False)
+        progress = SimpleNamespace(sent=False, status=None)
         try:
             async with session.request(
                 request.method,
                 URL(request.url, encoded=True),
-                headers=request.headers,
+                # Made here and held by nobody: a traceback that shows variables must not show a key.
+                headers={**request.headers, **self._credentials.header(request.url)},
                 data=request.body,
                 timeout=_timeout(timeouts),
                 allow_redirects=False,
                 ssl=self._ssl or True,
                 trace_request_ctx=progress,
             ) as answer:
+                progress.status = answer.status
                 return Response(
                     status=answer.status,
                     headers={name.lower(): value for name, value in answer.headers.items()},
                     body=await self._read(answer),
                 )
         except _FOREIGN as error:
-            raise _translated(error, sent=progress.sent) from error
+            raise _translated(error, sent=progress.sent, status=progress.status) from _harmless(error)
 
     @asynccontextmanager
     async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -84,10 +90,9 @@ class Pool:
                 ssl=self._ssl or True,
             )
         except _FOREIGN as error:
-            raise _translated(error, sent=False) from error
+            raise _translated(error, sent=False) from _harmless(error)
         async with answer:
-            if answer.status != 200:
-                raise InvalidResponse(f"the download was answered {answer.status}", status=answer.status)
+            _check_download(answer)
             yield _chunks(answer)
 
     def reopen(self) -> None:
@@ -96,8 +101,7 @@ class Pool:
 
     async def aclose(self) -> None:
         self._closed = True
-        sessions, self._sessions = self._sessions, {}
-        session = sessions.pop(asyncio.get_running_loop(), None)
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.close()
 
@@ -110,11 +114,13 @@ class Pool:
         return body.finish()
 
     async def _session(self, url: str) -> aiohttp.ClientSession:
-        if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
         if url.startswith("https:") and self._ssl is None:
-            # Loading the certificates takes some 20 ms: not on the loop.
-            self._ssl = await anyio.to_thread.run_sync(ssl.create_default_context)
+            async with self._certificates:
+                if self._ssl is None:
+                    # Loading the certificates takes some 20 ms: not on the loop, and once.
+                    self._ssl = await anyio.to_thread.run_sync(ssl.create_default_context)
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one, or use it in `async with`")
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
@@ -144,7 +150,18 @@ async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in answer.content.iter_any():
             yield chunk
     except _FOREIGN as error:
-        raise _translated(error, sent=True) from error
+        raise _translated(error, sent=True) from _harmless(error)
+
+
+def _check_download(answer: aiohttp.ClientResponse) -> None:
+    """Refuse what is not the file, or what could end early without anybody noticing."""
+    status = answer.status
+    if status != 200:
+        raise InvalidResponse(f"the download was answered {status}", status=status)
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise InvalidResponse("the download is compressed although that was not asked for", status=status)
+    if "Content-Length" not in answer.headers and "chunked" not in answer.headers.get("Transfer-Encoding", "").lower():
+        raise InvalidResponse("the download does not tell where it ends", status=status)
 
 
 async def _mark_sent(
@@ -158,7 +175,7 @@ def _timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeouts.read_seconds, sock_connect=timeouts.connect_seconds)
 
 
-def _translated(error: Exception, *, sent: bool) -> TransportError:
+def _translated(error: Exception, *, sent: bool, status: int | None = None) -> TransportError:
     """Our error for one of aiohttp's or the system's, without their text: it may hold a URL with its query."""
     if isinstance(error, TransportError):
         return error
@@ -169,9 +186,14 @@ def _translated(error: Exception, *, sent: bool) -> TransportError:
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectFailed("no connection could be made", sent=False)
     if isinstance(error, aiohttp.ClientPayloadError):
-        return TruncatedResponse("the body ended early")
+        return TruncatedResponse("the body ended early", status=status)
     if isinstance(error, aiohttp.ClientResponseError):
-        return InvalidResponse("the answer is not valid HTTP", status=None)
+        return InvalidResponse("the answer is not valid HTTP", status=status)
     if not sent:
         return ConnectFailed("the connection broke before the request was sent", sent=False)
     return ConnectionLost("the connection broke before the answer came", sent=True)
+
+
+def _harmless(error: Exception) -> Exception | None:
+    """The cause to keep: one whose text cannot hold a URL, else none."""
+    return error if isinstance(error, aiohttp.ClientOSError | OSError) and not isinstance(error, TimeoutError) else None

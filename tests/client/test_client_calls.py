@@ -146,6 +146,11 @@ async def test_a_raw_call_is_a_dict(gw: Gateway, sandbox: Sandbox) -> None:
         ("GET", "/api/v2/customers", {"headers": {"Authorization": "x"}}),
         ("GET", "/api/v2/customers", {"filters": 1}),
         ("POST", "/api/v2/customers", {"form": {}, "idempotency_key": "a b"}),
+        ("POST", "/api/v2/customers", {"form": {}, "idempotency_key": ""}),
+        ("POST", "/api/v2/customers", {"form": {"a": "\ud800"}}),
+        ("POST", "/api/v2/customers", {"json": object()}),
+        ("GET", "/api/v2/customers", {"query": "limit=5"}),
+        ("GET", "/api/v2/..;/..;/slack/x", {}),
     ],
 )
 async def test_a_bad_raw_call_is_refused(
@@ -155,6 +160,12 @@ async def test_a_bad_raw_call_is_refused(
     with pytest.raises(RequestError):
         await gw.call(method, path, **more)  # type: ignore[arg-type]
     assert sandbox.requests == []
+
+
+async def test_none_leaves_an_option_out(gw: Gateway, sandbox: Sandbox) -> None:
+    """None for an option or a parameter of a list is the same as not giving it."""
+    await gw.customers.list(limit=None, offset=None, order_by=None, include_deleted=None, timeout=None)
+    assert sandbox.requests[-1].query == "limit=100&sort_by%5Basc%5D=created_at"
 
 
 async def test_a_repeated_key_is_a_replay(gw: Gateway, sandbox: Sandbox) -> None:

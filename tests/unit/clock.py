@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from contextlib import AbstractAsyncContextManager
 
+import anyio
 import anyio.lowlevel
 
 
 class FakeClock:
-    """`sleep` moves time at once; `slept` keeps what was asked for."""
+    """`sleep` moves time at once, or waits for `hold` where it is set; `slept` keeps what was asked for."""
 
     def __init__(self) -> None:
+        self.hold: anyio.Event | None = None
         self.now = 1000.0
         self.slept: list[float] = []
 
@@ -20,6 +22,8 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        if self.hold is not None:
+            await self.hold.wait()
         self.now += max(0.0, seconds)
         await anyio.lowlevel.checkpoint()
 

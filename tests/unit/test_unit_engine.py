@@ -12,6 +12,7 @@ import pytest
 
 from aiochargebee_gw import Limits, Retry, Timeouts, errors
 from aiochargebee_gw._engine import Call, Engine
+from aiochargebee_gw._wire.document import as_mapping
 from aiochargebee_gw._wire.message import Request, Response
 from aiochargebee_gw.observe import AttemptFinished, CallFinished, Event, Waited
 from aiochargebee_gw.transport.memory import MemoryTransport
@@ -31,6 +32,10 @@ READ = Call(
     timeouts=Timeouts(),
 )
 WRITE = attrs.evolve(READ, safe=False, idempotency_key="k1")
+
+
+async def _send(engine: Engine, call: Call) -> Response:
+    return await engine.send(call, lambda response: response)
 
 
 def _script(answers: Sequence[Response | Exception]) -> Callable[[Request], Awaitable[Response]]:
@@ -54,7 +59,7 @@ def _engine(*answers: Response | Exception, **limits: Any) -> tuple[Engine, Memo
 async def test_a_read_is_repeated_until_it_succeeds() -> None:
     """A lost connection, a 503 and a 429 each cost one more attempt, with the pauses of the policy."""
     engine, transport, clock, events = _engine(errors.ConnectionLost("x", sent=True), DOWN, LIMITED, OK)
-    assert await engine.send(READ) is OK
+    assert await _send(engine, READ) is OK
     assert len(transport.requests) == 4
     assert len(set(map(id, transport.requests))) == 1
     assert clock.slept[:3] == [0.25, 0.5, 3.0]
@@ -72,7 +77,7 @@ async def test_a_read_gives_up_with_its_last_error() -> None:
     """After the policy's attempts the error itself comes out, with the operation's name."""
     engine, transport, _, events = _engine(errors.ConnectionLost("x", sent=True))
     with pytest.raises(errors.ConnectionLost) as caught:
-        await engine.send(READ)
+        await _send(engine, READ)
     assert len(transport.requests) == 4
     assert caught.value.operation == "GET /x"
     assert isinstance(events[-1], CallFinished)
@@ -84,7 +89,7 @@ async def test_a_write_in_doubt_is_sent_once(failed: Response | Exception) -> No
     """A write that may have happened is not repeated: OutcomeUnknown says so, with key and cause."""
     engine, transport, _, _ = _engine(failed, OK)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await engine.send(WRITE)
+        await _send(engine, WRITE)
     assert len(transport.requests) == 1
     assert caught.value.idempotency_key == "k1"
     assert caught.value.attempts == 1
@@ -107,18 +112,18 @@ async def test_a_naive_loop_sends_the_write_twice() -> None:
 async def test_a_write_that_did_nothing_is_repeated(harmless: Response | Exception) -> None:
     """A write that never left, or was turned away by the rate limit, is sent again."""
     engine, transport, _, _ = _engine(harmless, OK)
-    assert await engine.send(WRITE) is OK
+    assert await _send(engine, WRITE) is OK
     assert len(transport.requests) == 2
 
 
 async def test_a_trusted_key_lets_a_write_be_repeated() -> None:
     """With a key that is known to reach Chargebee the same bytes go out again; doubt to the end stays doubt."""
     engine, transport, _, _ = _engine(DOWN, OK)
-    assert await engine.send(attrs.evolve(WRITE, trusted=True)) is OK
+    assert await _send(engine, attrs.evolve(WRITE, trusted=True)) is OK
     assert transport.requests[0] is transport.requests[1]
     engine, transport, _, _ = _engine(DOWN)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await engine.send(attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, trusted=True))
     assert len(transport.requests) == caught.value.attempts == 4
 
 
@@ -126,7 +131,7 @@ async def test_an_answer_that_broke_was_probably_a_success() -> None:
     """A write whose 2xx answer was cut is unknown, and likely done."""
     engine, _, _, _ = _engine(errors.TruncatedResponse("x", status=200))
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await engine.send(WRITE)
+        await _send(engine, WRITE)
     assert caught.value.likely_done
 
 
@@ -134,7 +139,7 @@ async def test_a_wait_beyond_the_deadline_ends_at_once() -> None:
     """A Retry-After that the deadline does not allow raises now, not after a minute of sleep."""
     engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "86400"}, body=b""))
     with pytest.raises(errors.GatewayRateLimited) as caught:
-        await engine.send(READ)
+        await _send(engine, READ)
     assert caught.value.retry_after == 86400
     assert clock.slept == []
 
@@ -149,7 +154,7 @@ async def test_an_answer_after_the_deadline_is_the_deadlines_error() -> None:
 
     engine = Engine(MemoryTransport(slow), limits=Limits(), clock=clock)
     with pytest.raises(errors.DeadlineExceeded) as caught:
-        await engine.send(READ)
+        await _send(engine, READ)
     assert caught.value.attempts == 1
     assert isinstance(caught.value.__cause__, errors.ServiceUnavailable)
 
@@ -158,7 +163,7 @@ async def test_a_final_error_is_not_repeated() -> None:
     """A 404 is an answer."""
     engine, transport, _, _ = _engine(Response(status=404, headers={}, body=b'{"api_error_code": "x"}'))
     with pytest.raises(errors.NotFound):
-        await engine.send(READ)
+        await _send(engine, READ)
     assert len(transport.requests) == 1
 
 
@@ -174,34 +179,167 @@ async def test_the_rate_is_kept_over_many_calls() -> None:
     engine._transport = MemoryTransport(handler)
     async with anyio.create_task_group() as group:
         for _ in range(30):
-            group.start_soon(engine.send, READ)
+            group.start_soon(_send, engine, READ)
     assert len(sent) == 30
     assert 1002 <= clock.now <= 1003
     assert all(sum(1 for moment in sent if start <= moment < start + 1) <= 10 for start in sent)
     assert any(isinstance(event, Waited) and event.reason == "limit" for event in events)
 
 
-async def test_a_429_stops_everyone() -> None:
-    """One caller's Retry-After holds the others back too."""
-    engine, _, clock, _ = _engine(LIMITED, OK)
-    await engine.send(READ)
+@pytest.mark.parametrize("retry", [Retry.none(), Retry.web()])
+async def test_a_429_stops_everyone(retry: Retry) -> None:
+    """One caller's Retry-After holds the others back, also when that caller itself gives up."""
+    told = Response(status=429, headers={"retry-after": "30"}, body=b"")
+    engine, transport, clock, _ = _engine(told, OK)
+    with pytest.raises(errors.GatewayRateLimited):
+        await _send(engine, attrs.evolve(READ, retry=retry))
     began = clock.now
-    assert began == pytest.approx(1003)
-    engine._account.window.close(clock.now + 5)
-    await engine.send(READ)
-    assert clock.now == pytest.approx(began + 5)
+    with pytest.raises(errors.DeadlineExceeded):
+        await _send(engine, attrs.evolve(READ, retry=retry, site="other") if retry.attempts > 1 else _short(READ))
+    assert len(transport.requests) == 1
+    await _send(engine, READ)
+    assert clock.now == pytest.approx(began + 30)
+
+
+def _short(call: Call) -> Call:
+    return attrs.evolve(call, retry=Retry(attempts=1, deadline_seconds=1))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        errors.ConnectFailed("x", sent=False),
+        LIMITED,
+        Response(status=409, headers={}, body=b'{"api_error_code": "invalid_state_for_request"}'),
+        Response(status=400, headers={}, body=b'{"api_error_code": "duplicate_entry"}'),
+        Response(status=429, headers={"retry-after": "86400"}, body=b""),
+    ],
+)
+async def test_doubt_stays_whatever_comes_after(then: Response | Exception) -> None:
+    """A write that may have happened is in doubt also when a later attempt was refused, never left or came too late."""
+    engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), then)
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await _send(engine, attrs.evolve(WRITE, trusted=True))
+    assert caught.value.idempotency_key == "k1"
+    assert caught.value.attempts >= 1
+
+
+async def test_a_refusal_under_a_trusted_key_settles_the_doubt() -> None:
+    """Under a key that Chargebee has, a declined payment is the outcome, whatever came before."""
+    declined = Response(status=400, headers={}, body=b'{"api_error_code": "payment_processing_failed"}')
+    engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), declined)
+    with pytest.raises(errors.PaymentFailed):
+        await _send(engine, attrs.evolve(WRITE, trusted=True))
+
+
+async def test_a_key_is_not_used_beyond_its_life() -> None:
+    """25 minutes after the first send a write in doubt is not sent again: Chargebee forgets keys after 30."""
+    late = Response(status=429, headers={"retry-after": "1900"}, body=b"")
+    engine, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), late, OK)
+    call = attrs.evolve(WRITE, trusted=True, retry=Retry(deadline_seconds=7200))
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await _send(engine, call)
+    assert len(transport.requests) == caught.value.attempts == 2
+
+
+async def test_a_deadline_in_doubt_is_doubt() -> None:
+    """When the limits leave no time for the attempt that would have settled it, the write is still in doubt."""
+    clock = FakeClock()
+
+    async def lost(request: Request) -> Response:
+        engine._account.window.close(clock.now + 300)
+        raise errors.ConnectionLost("x", sent=True)
+
+    engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        await _send(engine, attrs.evolve(WRITE, trusted=True))
+    assert isinstance(caught.value.__cause__, errors.DeadlineExceeded)
+    assert caught.value.__cause__.attempts == 1
+    assert isinstance(caught.value.__cause__.__cause__, errors.ConnectionLost)
+
+
+async def test_an_answer_is_read_within_the_attempt() -> None:
+    """A read whose answer is broken is asked for again, one that is not as promised is not; a write is in doubt."""
+    broken, odd = Response(status=200, headers={}, body=b"<"), Response(status=200, headers={}, body=b"[]")
+
+    def read(response: Response) -> Response:
+        as_mapping(response.body)
+        if response.body == b"{}":
+            return response
+        raise errors.DecodeError("x", path="$.a")
+
+    engine, transport, _, _ = _engine(broken, OK)
+    assert await engine.send(READ, read) is OK
+    assert len(transport.requests) == 2
+    engine, transport, _, _ = _engine(Response(status=200, headers={}, body=b'{"a": 1}'))
+    with pytest.raises(errors.DecodeError) as caught:
+        await engine.send(READ, read)
+    assert caught.value.status == 200
+    assert len(transport.requests) == 1
+    engine, _, _, _ = _engine(odd)
+    with pytest.raises(errors.OutcomeUnknown) as unknown:
+        await engine.send(WRITE, read)
+    assert unknown.value.likely_done
+    assert unknown.value.idempotency_key == "k1"
+
+
+async def test_a_throttled_site_leaves_the_others_alone() -> None:
+    """Calls that wait for their own site hold no place that all share: another site's call goes through at once."""
+    engine, _, clock, _ = _engine(OK, account_per_second=3, concurrency=2)
+    engine._site("slow").window.close(clock.now + 50)
+    gate = anyio.Event()
+    clock.hold = gate
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(_send, engine, attrs.evolve(READ, site="slow"))
+        await anyio.wait_all_tasks_blocked()
+        assert await _send(engine, READ) is OK
+        gate.set()
+
+
+async def test_who_watches_cannot_break_a_call(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer that raises is logged; the write that succeeded succeeds."""
+
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError
+
+    engine = Engine(MemoryTransport(_script([OK])), limits=Limits(), clock=FakeClock(), observers=[broken])
+    assert await _send(engine, WRITE) is OK
+    assert "an observer failed" in caplog.text
+
+
+async def test_a_cancelled_call_is_told_as_such() -> None:
+    """Cancelling a call in flight passes through, and the observer hears of it."""
+    entered = anyio.Event()
+
+    async def stuck(request: Request) -> Response:
+        entered.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    events: list[Event] = []
+    engine = Engine(MemoryTransport(stuck), limits=Limits(), clock=FakeClock(), observers=[events.append])
+    task = asyncio.create_task(_send(engine, WRITE))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    attempt, call = events
+    assert isinstance(attempt, AttemptFinished)
+    assert isinstance(call, CallFinished)
+    assert attempt.error == call.error == "CancelledError"
 
 
 async def test_a_site_has_its_own_minute() -> None:
     """The requests per minute are counted for each connection, beside the account's requests per second."""
     engine, _, clock, _ = _engine(OK, account_per_second=1000, site_per_minute=3)
     for _ in range(3):
-        await engine.send(READ)
-    await engine.send(attrs.evolve(READ, site="other"))
+        await _send(engine, READ)
+    await _send(engine, attrs.evolve(READ, site="other"))
     assert clock.slept == []
     with pytest.raises(errors.DeadlineExceeded):
-        await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=30)))
-    await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=90)))
+        await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=30)))
+    await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=90)))
     assert clock.slept == [60.0]
 
 
@@ -209,7 +347,7 @@ async def test_a_chargebee_429_closes_the_site_alone() -> None:
     """A limit of Chargebee's is its site's: other sites of the account go on."""
     body = b'{"api_error_code": "api_request_limit_exceeded"}'
     engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
-    await engine.send(READ)
+    await _send(engine, READ)
     assert engine._site("").window.take(clock.now - 1) > 0
     assert engine._account.window.take(clock.now) == 0
 
@@ -223,14 +361,14 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
         return OK
 
     engine = Engine(MemoryTransport(handler), limits=Limits(account_per_second=2, concurrency=5), clock=FakeClock())
-    tasks = [asyncio.create_task(engine.send(READ)) for _ in range(12)]
+    tasks = [asyncio.create_task(_send(engine, READ)) for _ in range(12)]
     await anyio.wait_all_tasks_blocked()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
     assert engine._concurrency.borrowed_tokens == 0
-    assert await engine.send(READ) is OK
+    assert await _send(engine, READ) is OK
 
 
 async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
@@ -244,10 +382,10 @@ async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
         return OK
 
     engine = Engine(MemoryTransport(handler), limits=Limits(concurrency=1), clock=SystemClock())
-    first = asyncio.create_task(engine.send(READ))
+    first = asyncio.create_task(_send(engine, READ))
     await anyio.wait_all_tasks_blocked()
     with pytest.raises(errors.DeadlineExceeded):
-        await engine.send(attrs.evolve(READ, retry=Retry(deadline_seconds=0.02)))
+        await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=0.02)))
     gate.set()
     assert await first is OK
     await SystemClock().sleep(-1)

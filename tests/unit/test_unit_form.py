@@ -89,6 +89,11 @@ def test_each_kind_has_one_form(params: dict[str, Any], pairs: list[tuple[str, s
         ({"subscription_items": ["p"]}, "subscription_items[0]"),
         ({"subscription_items": [{"price": "p"}]}, "subscription_items[price]"),
         ({"unknown": 1}, "unknown"),
+        ({"id": "\ud800"}, "id"),
+        ({"meta_data": {"a": float("nan")}}, "meta_data"),
+        ({"coupon_ids": []}, "coupon_ids"),
+        ({"subscription_items": []}, "subscription_items"),
+        ({"billing_address": {}}, "billing_address"),
         ({"cf_region": "EU"}, "cf_region"),
     ],
 )

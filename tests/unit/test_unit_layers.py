@@ -23,7 +23,7 @@ LAYERS: list[tuple[str, int]] = [
     (r"_policy(\..*)?$", 3),
     (r"transport(\..*)?$", 4),
     (r"_engine$", 5),
-    (r"(_resource|pagination|batches|windows|connections|gateway|_files)$", 6),
+    (r"(_resource|pagination|streams|batches|windows|connections|gateway|_files)$", 6),
     (r"resources(\..*)?$", 6),
     (r"(export|reconcile|sandbox|webhooks|testing|ext|cli)(\..*)?$", 7),
     (r"__init__$|__main__$", 8),

@@ -7,6 +7,7 @@ import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -136,3 +137,58 @@ async def test_a_post_that_answers_a_list_is_a_page() -> None:
     assert [request.url for request in transport.requests] == [
         "https://gateway.maton.ai/chargebee/api/v2/items/i%201/contacts"
     ]
+
+
+EXPORTED: Operation[Any] = Operation(
+    resource="customer",
+    name="export",
+    method="POST",
+    path="/exports/customers",
+    answer="CustomerCreateAnswer",
+    params={"export_type": "enum"},
+    filter_params={
+        "customer[email]": FilterRule("string", ("is", "in")),
+        "customer[status]": FilterRule("enum", ("is",), ("on", "off")),
+        "customer[total]": FilterRule("number", ("between",)),
+        "id": FilterRule("string", ("is",)),
+    },
+)
+
+
+def test_filters_as_keywords_go_out_as_filters() -> None:
+    """An export's filters are objects of operators; they are written as those of a list are."""
+    given = {"customer": {"email": {"in": ["a", "b"]}, "total": {"between": (1, 2)}}, "id": {"is": "x"}}
+    made = draft(EXPORTED, None, {"export_type": "full"} | given)
+    assert parse_qsl((made.body or b"").decode()) == [
+        ("export_type", "full"),
+        ("customer[email][in]", '["a","b"]'),
+        ("customer[total][between]", "[1,2]"),
+        ("id[is]", "x"),
+    ]
+    assert draft(EXPORTED, None, {"customer": None, "id": None}).body == b""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"customer": {"email": {"is": None}}}, {"customer": {"email": {"is": ""}}}, {"customer": {"email": {}}},
+     {"customer": {"email": None}}, {"customer": {}}, {"customer": "x"}, {"customer": {"email": {"in": []}}},
+     {"customer": {"email": {"in": "a"}}}, {"customer": {"emial": {"is": "x"}}}, {"customer": {"email": {"like": "x"}}},
+     {"customer": {"status": {"is": "maybe"}}}, {"customer": {"total": {"between": [5, 1]}}}, {"id": "x"}, {"id": {}}],
+)  # fmt: skip
+def test_a_filter_that_would_mean_everything_is_refused(wrong: dict[str, Any]) -> None:
+    """An empty, misspelt or ill-typed filter of an export would export everything: it is refused."""
+    with pytest.raises(RequestError):
+        draft(EXPORTED, None, wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": [float("inf")]}, "\ud800"])
+def test_what_json_cannot_say_is_refused(value: object) -> None:
+    """NaN, infinity and half a surrogate pair have no JSON: they are not turned into null."""
+    with pytest.raises(RequestError):
+        draft(JSON_BODY, None, {"amount": 5, "context": value})
+
+
+def test_large_amounts_keep_their_digits() -> None:
+    """A Decimal in a JSON body is written as it is, not through a float."""
+    made = draft(JSON_BODY, None, {"amount": 5, "rate": Decimal("12345678901234567.89")})
+    assert b'"rate":12345678901234567.89' in (made.body or b"")
