@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from ._operation import ListOperation
 from ._record import Envelope, Record, attach_all, decoder, filled
+from ._repair import decode_without_nulls
 from ._wire import document
 from .errors import DecodeError, PaginationError, RepeatedOffset
 
@@ -78,12 +79,19 @@ def answer_class(resource: str, name: str) -> type[Envelope]:
 def decode_answer(body: bytes, cls: type[T], label: str) -> T:
     """A single answer. Raises `DecodeError` with the path of what is wrong."""
     try:
-        found = decoder(cls).decode(body)
+        found = _decode(decoder(cls), body)
     except (ValueError, RecursionError) as error:
         raise _unreadable(error, label) from document.harmless(error)
     if isinstance(found, Envelope):
         found._attach(document.Source(body))
-    return found
+    return cast("T", found)
+
+
+def _decode(reader: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    try:
+        return reader.decode(body)
+    except (ValueError, RecursionError) as error:
+        return decode_without_nulls(reader, body, error)
 
 
 def decode_records(body: bytes, operation: ListOperation[Any, Any], cls: type[T]) -> list[T | DecodeError]:
@@ -147,7 +155,7 @@ def _decode_list(body: bytes, decoders: _Decoders, label: str) -> list[Any]:
 
 def _decode_row(row: msgspec.json.Decoder[Any], number: int, raw: bytes, label: str) -> Any:
     try:
-        return row.decode(raw)
+        return _decode(row, raw)
     except (ValueError, RecursionError) as error:
         return _unreadable(error, label, f"$.list[{number}]")
 

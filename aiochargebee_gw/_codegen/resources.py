@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .model import Api, Filter, Operation, Resource
+from .model import Api, Attribute, Filter, Operation, Resource
 from .names import CatalogueError, camel
 from .operations import holds_filters, keyword_filters, spec
 from .params import params_name
@@ -243,7 +243,31 @@ def _doc(api: Api, operation: Operation) -> list[str]:
         told += [f"Refused: it is on the host `{host}`, which the gateway does not reach."]
     told += [_CATALOGS[operation.catalog] if operation.catalog else ""]
     told += [f"The other catalogue has `{instead}`." if (instead := _instead(api, operation)) else ""]
-    return [f"{operation.method} /api/v2{operation.path}.", " ".join(text for text in told if text)]
+    lines = [f"{operation.method} /api/v2{operation.path}.", " ".join(text for text in told if text)]
+    return [*lines, *_parameters(operation)]
+
+
+def _parameters(operation: Operation) -> list[str]:
+    """A line for each parameter: its type as a caller gives it, and the limits that the API sets."""
+    given = [f"`{param.name}`: {_told(param)}" for param in operation.params]
+    if operation.paged:
+        given += ["`limit`: int, 1 to 100, rows of a page", "`offset`: str, a cursor to start from"]
+        given += [f"`order_by`: {', '.join(operation.sorts)}"] if operation.sorts else []
+    return ["Parameters:", *(f"- {line}" for line in given)] if given else []
+
+
+def _told(param: Attribute) -> str:
+    kind = param.type.item or param.type
+    name = _TOLD.get(kind.kind, kind.kind)
+    if kind.enum:
+        name = kind.enum.name
+    if kind.fields:
+        name = f"object of {', '.join(field.name for field in kind.fields)}"
+    shown = f"list of {name}" if param.type.item else name
+    return ", ".join([shown, *([param.note] if param.note else []), *(["required"] if param.required else [])])
+
+
+_TOLD = {"time": "datetime", "json": "any JSON", "filter": "filter, an object of operators"}
 
 
 def _returns(operation: Operation) -> str:

@@ -104,14 +104,17 @@ def _import_key(name: str) -> tuple[int, list[tuple[int, str, int]]]:
 
 
 def docstring(paragraphs: Sequence[str], indent: int) -> str:
-    """A docstring: one line where it fits, else the first paragraph, a blank line and the others, filled."""
+    """A docstring: one line where it fits, else the first paragraph, a blank line and the others, filled.
+
+    Paragraphs that start with "- " are items of a list, without blank lines before them.
+    """
     pad = " " * indent
     flat = f'{pad}"""{paragraphs[0]}"""'
     if len(paragraphs) == 1 and len(flat) <= WIDTH:
         return flat
     lines: list[str] = []
-    for paragraph in paragraphs:
-        lines += [*_wrap(paragraph, indent), ""]
+    for paragraph, following in zip(paragraphs, [*paragraphs[1:], ""], strict=True):
+        lines += [*_wrap(paragraph, indent), *([] if following.startswith("- ") else [""])]
     body = "\n".join(lines).rstrip().removeprefix(pad)
     return f'{pad}"""{body}\n{pad}"""'
 
@@ -123,7 +126,7 @@ def _wrap(paragraph: str, indent: int) -> list[str]:
         room = WIDTH - indent - (3 if not lines else 0)
         if line and len(line) + 1 + len(word) > room:
             lines.append(" " * indent + line)
-            line = word
+            line = f"  {word}" if paragraph.startswith("- ") else word
         else:
             line = f"{line} {word}" if line else word
     return [*lines, " " * indent + line]

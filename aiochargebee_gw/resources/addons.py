@@ -122,6 +122,49 @@ class Addons(Resource):
 
         Required: `id`, `name`, `charge_type`. Returns `addon`. Takes custom fields (`cf_*`). An idempotency key is
         sent and honoured. Product Catalog 1.0 only. The other catalogue has `item_prices.create`.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 100 characters, required
+        - `invoice_name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `charge_type`: AddonChargeType, required
+        - `price`: int, at least 0
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
+        - `currency_code`: str, at most 3 characters
+        - `period`: int, at least 1
+        - `period_unit`: AddonPeriodUnit
+        - `pricing_model`: PricingModel
+        - `type`: AddonType
+        - `unit`: str, at most 30 characters
+        - `enabled_in_portal`: bool, true by default
+        - `taxable`: bool, true by default
+        - `tax_profile_id`: str, at most 50 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `tax_code`: str, at most 50 characters
+        - `hsn_code`: str, at most 50 characters
+        - `taxjar_product_code`: str, at most 50 characters
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `sku`: str, at most 100 characters
+        - `accounting_code`: str, at most 100 characters
+        - `accounting_category1`: str, at most 100 characters
+        - `accounting_category2`: str, at most 100 characters
+        - `accounting_category3`: str, at most 100 characters
+        - `accounting_category4`: str, at most 100 characters
+        - `is_shippable`: bool, false by default
+        - `shipping_frequency_period`: int, at least 1
+        - `shipping_frequency_period_unit`: AddonShippingFrequencyPeriodUnit
+        - `included_in_mrr`: bool
+        - `show_description_in_invoices`: bool, false by default
+        - `show_description_in_quotes`: bool, false by default
+        - `price_in_decimal`: str, at most 39 characters
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `proration_type`: AddonProrationType
+        - `status`: AddonStatus
         """
         return await self._call(_CREATE, None, params)
 
@@ -130,6 +173,47 @@ class Addons(Resource):
 
         Returns `addon`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0
         only. The other catalogue has `item_prices.update`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `invoice_name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `charge_type`: AddonChargeType
+        - `price`: int, at least 0
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
+        - `currency_code`: str, at most 3 characters
+        - `period`: int, at least 1
+        - `period_unit`: AddonPeriodUnit
+        - `pricing_model`: PricingModel
+        - `type`: AddonType
+        - `unit`: str, at most 30 characters
+        - `enabled_in_portal`: bool, true by default
+        - `taxable`: bool, true by default
+        - `tax_profile_id`: str, at most 50 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `tax_code`: str, at most 50 characters
+        - `hsn_code`: str, at most 50 characters
+        - `taxjar_product_code`: str, at most 50 characters
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `sku`: str, at most 100 characters
+        - `accounting_code`: str, at most 100 characters
+        - `accounting_category1`: str, at most 100 characters
+        - `accounting_category2`: str, at most 100 characters
+        - `accounting_category3`: str, at most 100 characters
+        - `accounting_category4`: str, at most 100 characters
+        - `is_shippable`: bool, false by default
+        - `shipping_frequency_period`: int, at least 1
+        - `shipping_frequency_period_unit`: AddonShippingFrequencyPeriodUnit
+        - `included_in_mrr`: bool
+        - `show_description_in_invoices`: bool, false by default
+        - `show_description_in_quotes`: bool, false by default
+        - `price_in_decimal`: str, at most 39 characters
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `proration_type`: AddonProrationType
         """
         return await self._call(_UPDATE, id, params)
 
@@ -147,6 +231,11 @@ class Addons(Resource):
         """GET /api/v2/addons.
 
         Rows hold `addon`. Product Catalog 1.0 only. The other catalogue has `item_prices.list`.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -170,6 +259,12 @@ class Addons(Resource):
 
         Required: `from_site`, `id_at_from_site`. Returns `addon`. An idempotency key is sent and honoured. Product
         Catalog 1.0 only.
+
+        Parameters:
+        - `from_site`: str, at most 50 characters, required
+        - `id_at_from_site`: str, at most 100 characters, required
+        - `id`: str, at most 100 characters
+        - `for_site_merging`: bool, false by default
         """
         return await self._call(_COPY, None, params)
 

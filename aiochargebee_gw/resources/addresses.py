@@ -37,6 +37,10 @@ class Addresses(Resource):
         """GET /api/v2/addresses.
 
         Required: `subscription_id`, `label`. Returns `address`.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `label`: str, at most 50 characters, required
         """
         return await self._call(_RETRIEVE, None, params)
 
@@ -44,5 +48,23 @@ class Addresses(Resource):
         """POST /api/v2/addresses.
 
         Required: `subscription_id`, `label`. Returns `address`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `label`: str, at most 50 characters, required
+        - `first_name`: str, at most 150 characters
+        - `last_name`: str, at most 150 characters
+        - `email`: str, at most 70 characters
+        - `company`: str, at most 250 characters
+        - `phone`: str, at most 50 characters
+        - `addr`: str, at most 150 characters
+        - `extended_addr`: str, at most 150 characters
+        - `extended_addr2`: str, at most 150 characters
+        - `city`: str, at most 50 characters
+        - `state_code`: str, at most 50 characters
+        - `state`: str, at most 50 characters
+        - `zip`: str, at most 20 characters
+        - `country`: str, at most 50 characters
+        - `validation_status`: ValidationStatus
         """
         return await self._call(_UPDATE, None, params)

@@ -60,6 +60,10 @@ class AlertStatuses(Resource):
         """GET /api/v2/subscriptions/{id}/alert_statuses.
 
         Rows hold `alert_status`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ALERT_STATUSES_FOR_SUBSCRIPTION, id, filters, into, params)
 
@@ -79,5 +83,9 @@ class AlertStatuses(Resource):
         """GET /api/v2/alerts/{id}/alert_statuses.
 
         Rows hold `alert_status`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ALERT_STATUSES_FOR_ALERT, id, filters, into, params)

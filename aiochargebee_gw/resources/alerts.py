@@ -102,6 +102,18 @@ class Alerts(Resource):
         """POST /api/v2/alerts.
 
         Required: `type`, `name`. Returns `alert`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `type`: Type, required
+        - `name`: str, at most 50 characters, required
+        - `description`: str, at most 65000 characters
+        - `metered_feature_id`: str, at most 50 characters
+        - `currency_code`: str, at most 3 characters
+        - `unit_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `threshold`: object of mode, value
+        - `meta`: str, at most 65000 characters
+        - `filter_conditions`: list of object of field, operator, value
         """
         return await self._call(_CREATE, None, params)
 
@@ -126,6 +138,10 @@ class Alerts(Resource):
         """GET /api/v2/alerts.
 
         Rows hold `alert`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -133,6 +149,10 @@ class Alerts(Resource):
         """POST /api/v2/alerts/{id}.
 
         Returns `alert`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `threshold`: object of mode, value
+        - `status`: AlertStatusValue
         """
         return await self._call(_UPDATE, id, params)
 
@@ -160,6 +180,10 @@ class Alerts(Resource):
         """GET /api/v2/subscriptions/{id}/applicable_alerts.
 
         Rows hold `alert`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_APPLICATION_ALERTS_FOR_SUBSCRIPTION, id, filters, into, params)
 

@@ -76,6 +76,16 @@ class AttachedItems(Resource):
 
         Required: `item_id`. Returns `attached_item`. An idempotency key is sent and honoured. Product Catalog 2.0
         only.
+
+        Parameters:
+        - `item_id`: str, at most 100 characters, required
+        - `type`: AttachedItemType
+        - `billing_cycles`: int, at least 1
+        - `quantity`: int, at least 1
+        - `quantity_in_decimal`: str, at most 33 characters
+        - `charge_on_event`: ChargeOnEvent
+        - `charge_once`: bool
+        - `business_entity_id`: str, at most 50 characters
         """
         return await self._call(_CREATE, id, params)
 
@@ -84,6 +94,15 @@ class AttachedItems(Resource):
 
         Required: `parent_item_id`. Returns `attached_item`. An idempotency key is sent and honoured. Product Catalog
         2.0 only.
+
+        Parameters:
+        - `parent_item_id`: str, at most 100 characters, required
+        - `type`: AttachedItemType
+        - `billing_cycles`: int, at least 1
+        - `quantity`: int, at least 1
+        - `quantity_in_decimal`: str, at most 33 characters
+        - `charge_on_event`: ChargeOnEvent
+        - `charge_once`: bool
         """
         return await self._call(_UPDATE, id, params)
 
@@ -93,6 +112,9 @@ class AttachedItems(Resource):
         """GET /api/v2/attached_items/{id}.
 
         Required: `parent_item_id`. Returns `attached_item`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `parent_item_id`: str, at most 100 characters, required
         """
         return await self._call(_RETRIEVE, id, params)
 
@@ -101,6 +123,9 @@ class AttachedItems(Resource):
 
         Required: `parent_item_id`. Returns `attached_item`. An idempotency key is sent and honoured. Product Catalog
         2.0 only.
+
+        Parameters:
+        - `parent_item_id`: str, at most 100 characters, required
         """
         return await self._call(_DELETE, id, params)
 
@@ -118,5 +143,9 @@ class AttachedItems(Resource):
         """GET /api/v2/items/{id}/attached_items.
 
         Rows hold `attached_item`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, id, filters, into, params)

@@ -54,6 +54,13 @@ class BusinessEntities(Resource):
 
         Required: `active_resource_ids`, `destination_business_entity_ids`, `resource_types`, `reason_codes`. Returns
         `business_entity_transfer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `active_resource_ids`: list of str, at most 50 items, required
+        - `destination_business_entity_ids`: list of str, at most 50 items, required
+        - `source_business_entity_ids`: list of str, at most 50 items
+        - `resource_types`: list of str, at most 50 items, required
+        - `reason_codes`: list of str, at most 50 items, required
         """
         return await self._call(_CREATE_TRANSFERS, None, params)
 
@@ -71,5 +78,10 @@ class BusinessEntities(Resource):
         """GET /api/v2/business_entities/transfers.
 
         Rows hold `business_entity_transfer`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at
         """
         return self._list(_GET_TRANSFERS, None, filters, into, params)

@@ -91,6 +91,14 @@ class BusinessRules(Resource):
         """POST /api/v2/business_rules.
 
         Required: `name`, `structured_expression`. Returns `business_rule`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str
+        - `name`: str, required
+        - `description`: str
+        - `tags`: list of any JSON
+        - `structured_expression`: any JSON, required
+        - `actions_on_success`: list of any JSON
         """
         return await self._call(_CREATE, None, params)
 
@@ -107,6 +115,13 @@ class BusinessRules(Resource):
         """POST /api/v2/business_rules/{id}/draft.
 
         Required: `name`, `structured_expression`. Returns `business_rule`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, required
+        - `description`: str
+        - `tags`: list of any JSON
+        - `structured_expression`: any JSON, required
+        - `actions_on_success`: list of any JSON
         """
         return await self._call(_UPDATE_DRAFT, id, params)
 
@@ -124,6 +139,10 @@ class BusinessRules(Resource):
         """GET /api/v2/business_rules.
 
         Rows hold `business_rule`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -185,5 +204,13 @@ class BusinessRules(Resource):
         """POST /api/v2/business_rules/apply_rules.
 
         Returns `apply_rule`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `evaluate`: bool
+        - `rule_id`: str
+        - `ruleset_id`: str
+        - `skip_failed_rules`: bool
+        - `structured_expression`: any JSON
+        - `context`: any JSON
         """
         return await self._call(_APPLY_RULES, None, params)

@@ -79,6 +79,13 @@ class BusinessRulesets(Resource):
         """POST /api/v2/business_rulesets.
 
         Required: `name`. Returns `business_ruleset`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str
+        - `name`: str, required
+        - `description`: str
+        - `execute_mode`: BusinessRulesetExecuteMode
+        - `rules`: list of any JSON
         """
         return await self._call(_CREATE, None, params)
 
@@ -88,6 +95,12 @@ class BusinessRulesets(Resource):
         """POST /api/v2/business_rulesets/{id}.
 
         Required: `name`. Returns `business_ruleset`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, required
+        - `description`: str
+        - `execute_mode`: BusinessRulesetExecuteMode
+        - `rules`: list of any JSON
         """
         return await self._call(_UPDATE, id, params)
 
@@ -124,6 +137,9 @@ class BusinessRulesets(Resource):
         """POST /api/v2/business_rulesets/{id}/add_rules.
 
         Returns `business_ruleset`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `rules`: list of any JSON
         """
         return await self._call(_ADD_RULES, id, params)
 
@@ -133,6 +149,9 @@ class BusinessRulesets(Resource):
         """POST /api/v2/business_rulesets/{id}/remove_rules.
 
         Returns `business_ruleset`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `rules`: list of any JSON
         """
         return await self._call(_REMOVE_RULES, id, params)
 
@@ -142,6 +161,11 @@ class BusinessRulesets(Resource):
         """GET /api/v2/business_rulesets/{id}/rules.
 
         Returns `business_ruleset_rule`.
+
+        Parameters:
+        - `limit`: int
+        - `offset`: str
+        - `active`: filter, an object of operators
         """
         return await self._call(_LIST_RULES, id, params)
 
@@ -159,6 +183,10 @@ class BusinessRulesets(Resource):
         """GET /api/v2/business_rulesets.
 
         Rows hold `business_ruleset`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

@@ -63,6 +63,27 @@ class Cards(Resource):
 
         Required: `number`, `expiry_month`, `expiry_year`. Returns `customer`, `card`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `gateway`: Gateway
+        - `gateway_account_id`: str, at most 50 characters
+        - `tmp_token`: str, at most 300 characters
+        - `first_name`: str, at most 50 characters
+        - `last_name`: str, at most 50 characters
+        - `number`: str, at most 1500 characters, required
+        - `expiry_month`: int, 1 to 12, required
+        - `expiry_year`: int, required
+        - `cvv`: str, at most 520 characters
+        - `preferred_scheme`: CardPreferredScheme
+        - `billing_addr1`: str, at most 150 characters
+        - `billing_addr2`: str, at most 150 characters
+        - `billing_city`: str, at most 50 characters
+        - `billing_state_code`: str, at most 50 characters
+        - `billing_state`: str, at most 50 characters
+        - `billing_zip`: str, at most 20 characters
+        - `billing_country`: str, at most 50 characters
+        - `ip_address`: str, at most 50 characters
+        - `customer`: object of vat_number
         """
         return await self._call(_UPDATE_CARD_FOR_CUSTOMER, id, params)
 
@@ -72,6 +93,10 @@ class Cards(Resource):
         """POST /api/v2/customers/{id}/switch_gateway.
 
         Required: `gateway_account_id`. Returns `customer`, `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `gateway`: Gateway
+        - `gateway_account_id`: str, at most 50 characters, required
         """
         return await self._call(_SWITCH_GATEWAY_FOR_CUSTOMER, id, params)
 
@@ -82,6 +107,9 @@ class Cards(Resource):
 
         Required: `gateway_account_id`. Returns `third_party_payment_method`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `gateway_account_id`: str, at most 50 characters, required
         """
         return await self._call(_COPY_CARD_FOR_CUSTOMER, id, params)
 

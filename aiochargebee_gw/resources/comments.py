@@ -49,6 +49,12 @@ class Comments(Resource):
         """POST /api/v2/comments.
 
         Required: `entity_type`, `entity_id`, `notes`. Returns `comment`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `entity_type`: EntityType, required
+        - `entity_id`: str, at most 100 characters, required
+        - `notes`: str, at most 1000 characters, required
+        - `added_by`: str, at most 100 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -73,6 +79,13 @@ class Comments(Resource):
         """GET /api/v2/comments.
 
         Rows hold `comment`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `entity_type`: EntityType
+        - `entity_id`: str, at most 100 characters
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at
         """
         return self._list(_LIST, None, filters, into, params)
 

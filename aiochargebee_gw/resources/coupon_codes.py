@@ -52,6 +52,11 @@ class CouponCodes(Resource):
 
         Required: `coupon_id`, `coupon_set_name`, `code`. Returns `coupon_code`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `coupon_id`: str, at most 100 characters, required
+        - `coupon_set_name`: str, at most 50 characters, required
+        - `code`: str, at most 50 characters, required
         """
         return await self._call(_CREATE, None, params)
 
@@ -76,6 +81,10 @@ class CouponCodes(Resource):
         """GET /api/v2/coupon_codes.
 
         Rows hold `coupon_code`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

@@ -68,6 +68,12 @@ class CouponSets(Resource):
         """POST /api/v2/coupon_sets.
 
         Required: `coupon_id`, `name`, `id`. Returns `coupon_set`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `coupon_id`: str, at most 100 characters, required
+        - `name`: str, at most 50 characters, required
+        - `id`: str, at most 50 characters, required
+        - `meta_data`: any JSON
         """
         return await self._call(_CREATE, None, params)
 
@@ -77,6 +83,9 @@ class CouponSets(Resource):
         """POST /api/v2/coupon_sets/{id}/add_coupon_codes.
 
         Returns `coupon_set`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `code`: list of str, at most 50 items
         """
         return await self._call(_ADD_COUPON_CODES, id, params)
 
@@ -94,6 +103,10 @@ class CouponSets(Resource):
         """GET /api/v2/coupon_sets.
 
         Rows hold `coupon_set`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -108,6 +121,10 @@ class CouponSets(Resource):
         """POST /api/v2/coupon_sets/{id}/update.
 
         Returns `coupon_set`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `meta_data`: any JSON
         """
         return await self._call(_UPDATE, id, params)
 

@@ -130,6 +130,31 @@ class Coupons(Resource):
         """POST /api/v2/coupons.
 
         Required: `id`, `name`, `apply_on`. Returns `coupon`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 50 characters, required
+        - `invoice_name`: str, at most 100 characters
+        - `discount_type`: CouponDiscountType
+        - `discount_amount`: int, at least 0
+        - `currency_code`: str, at most 3 characters
+        - `discount_percentage`: float, 0.01 to 100
+        - `discount_quantity`: int, at least 1
+        - `apply_on`: CouponApplyOn, required
+        - `duration_type`: CouponDurationType
+        - `duration_month`: int, 1 to 240
+        - `valid_till`: datetime
+        - `max_redemptions`: int, at least 1
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `included_in_mrr`: bool
+        - `period`: int, at least 1
+        - `period_unit`: PeriodUnit
+        - `plan_constraint`: CouponPlanConstraint
+        - `addon_constraint`: CouponAddonConstraint
+        - `plan_ids`: list of str, at most 100 items
+        - `addon_ids`: list of str, at most 100 items
+        - `status`: CouponStatus
         """
         return await self._call(_CREATE, None, params)
 
@@ -138,6 +163,31 @@ class Coupons(Resource):
 
         Required: `id`, `name`, `apply_on`. Returns `coupon`. Takes custom fields (`cf_*`). An idempotency key is
         sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 50 characters, required
+        - `invoice_name`: str, at most 100 characters
+        - `discount_type`: CouponDiscountType
+        - `discount_amount`: int, at least 0
+        - `currency_code`: str, at most 3 characters
+        - `discount_percentage`: float, 0.01 to 100
+        - `discount_quantity`: int, at least 1
+        - `apply_on`: CouponApplyOn, required
+        - `duration_type`: CouponDurationType
+        - `duration_month`: int, 1 to 240
+        - `valid_from`: datetime
+        - `valid_till`: datetime
+        - `max_redemptions`: int, at least 1
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `included_in_mrr`: bool
+        - `period`: int, at least 1
+        - `period_unit`: PeriodUnit
+        - `item_constraints`: list of object of constraint, item_type, item_price_ids
+        - `item_constraint_criteria`: list of object of item_type, item_family_ids, currencies, item_price_periods
+        - `status`: CouponStatus
+        - `coupon_constraints`: list of object of entity_type, type, value
         """
         return await self._call(_CREATE_FOR_ITEMS, None, params)
 
@@ -148,6 +198,29 @@ class Coupons(Resource):
 
         Returns `coupon`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0
         only.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `invoice_name`: str, at most 100 characters
+        - `discount_type`: CouponDiscountType
+        - `discount_amount`: int, at least 0
+        - `currency_code`: str, at most 3 characters
+        - `discount_percentage`: float, 0.01 to 100
+        - `discount_quantity`: int, at least 1
+        - `apply_on`: CouponApplyOn
+        - `duration_type`: CouponDurationType
+        - `duration_month`: int, 1 to 240
+        - `valid_from`: datetime
+        - `valid_till`: datetime
+        - `max_redemptions`: int, at least 1
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `included_in_mrr`: bool
+        - `period`: int, at least 1
+        - `period_unit`: PeriodUnit
+        - `item_constraints`: list of object of constraint, item_type, item_price_ids
+        - `item_constraint_criteria`: list of object of item_type, item_family_ids, currencies, item_price_periods
+        - `coupon_constraints`: list of object of entity_type, type, value
         """
         return await self._call(_UPDATE_FOR_ITEMS, id, params)
 
@@ -165,6 +238,11 @@ class Coupons(Resource):
         """GET /api/v2/coupons.
 
         Rows hold `coupon`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -179,6 +257,29 @@ class Coupons(Resource):
         """POST /api/v2/coupons/{id}.
 
         Returns `coupon`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `invoice_name`: str, at most 100 characters
+        - `discount_type`: CouponDiscountType
+        - `discount_amount`: int, at least 0
+        - `currency_code`: str, at most 3 characters
+        - `discount_percentage`: float, 0.01 to 100
+        - `discount_quantity`: int, at least 1
+        - `apply_on`: CouponApplyOn
+        - `duration_type`: CouponDurationType
+        - `duration_month`: int, 1 to 240
+        - `valid_till`: datetime
+        - `max_redemptions`: int, at least 1
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `included_in_mrr`: bool
+        - `period`: int, at least 1
+        - `period_unit`: PeriodUnit
+        - `plan_constraint`: CouponPlanConstraint
+        - `addon_constraint`: CouponAddonConstraint
+        - `plan_ids`: list of str, at most 100 items
+        - `addon_ids`: list of str, at most 100 items
         """
         return await self._call(_UPDATE, id, params)
 
@@ -193,6 +294,12 @@ class Coupons(Resource):
         """POST /api/v2/coupons/copy.
 
         Required: `from_site`, `id_at_from_site`. Returns `coupon`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `from_site`: str, at most 50 characters, required
+        - `id_at_from_site`: str, at most 100 characters, required
+        - `id`: str, at most 100 characters
+        - `for_site_merging`: bool, false by default
         """
         return await self._call(_COPY, None, params)
 

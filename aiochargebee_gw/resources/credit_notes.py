@@ -202,6 +202,20 @@ class CreditNotes(Resource):
 
         Required: `type`. Returns `credit_note` and where there is one `invoice`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `reference_invoice_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters
+        - `total`: int, at least 0
+        - `type`: CreditNoteType, required
+        - `reason_code`: CreditNoteReasonCode
+        - `create_reason_code`: str, at most 100 characters
+        - `date`: datetime
+        - `customer_notes`: str, at most 2000 characters
+        - `currency_code`: str, at most 3 characters
+        - `line_items`: list of object of reference_line_item_id, unit_amount, unit_amount_in_decimal, quantity,
+          quantity_in_decimal, amount, date_from, date_to, description, entity_type, entity_id
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -209,6 +223,11 @@ class CreditNotes(Resource):
         """GET /api/v2/credit_notes/{id}.
 
         Returns `credit_note`.
+
+        Parameters:
+        - `line_item`: object of subscription_id, customer_id
+        - `line_items_limit`: int, 1 to 300
+        - `line_items_offset`: str, at most 1000 characters
         """
         return await self._call(_RETRIEVE, id, params)
 
@@ -216,6 +235,9 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/pdf.
 
         Returns `download`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `disposition_type`: DispositionType
         """
         return await self._call(_PDF, id, params)
 
@@ -232,6 +254,11 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/refund.
 
         Returns `credit_note`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `refund_amount`: int, at least 1
+        - `customer_notes`: str, at most 2000 characters
+        - `refund_reason_code`: str, at most 100 characters
         """
         return await self._call(_REFUND, id, params)
 
@@ -241,6 +268,11 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/record_refund.
 
         Returns `credit_note` and where there is one `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transaction`: object of id, amount, payment_method, reference_number, custom_payment_method_id, date
+        - `refund_reason_code`: str, at most 100 characters
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_RECORD_REFUND, id, params)
 
@@ -250,6 +282,9 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/void.
 
         Returns `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_VOID_CREDIT_NOTE, id, params)
 
@@ -276,6 +311,12 @@ class CreditNotes(Resource):
         """GET /api/v2/credit_notes.
 
         Rows hold `credit_note`. Sorted by `date` unless told otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -295,6 +336,10 @@ class CreditNotes(Resource):
         """GET /api/v2/customers/{id}/credit_notes.
 
         Rows hold `credit_note`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_CREDIT_NOTES_FOR_CUSTOMER, id, filters, into, params)
 
@@ -302,6 +347,9 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/delete.
 
         Returns `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_DELETE, id, params)
 
@@ -309,6 +357,9 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/update.
 
         Returns `credit_note`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_UPDATE, id, params)
 
@@ -318,6 +369,9 @@ class CreditNotes(Resource):
         """POST /api/v2/credit_notes/{id}/remove_tax_withheld_refund.
 
         Returns `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `tax_withheld`: object of id
         """
         return await self._call(_REMOVE_TAX_WITHHELD_REFUND, id, params)
 
@@ -346,6 +400,37 @@ class CreditNotes(Resource):
 
         Required: `id`, `reference_invoice_id`, `type`, `create_reason_code`, `date`. Returns `credit_note`. Takes
         custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 50 characters, required
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `reference_invoice_id`: str, at most 50 characters, required
+        - `type`: CreditNoteType, required
+        - `currency_code`: str, at most 3 characters
+        - `create_reason_code`: str, at most 100 characters, required
+        - `date`: datetime, required
+        - `status`: CreditNoteStatus
+        - `total`: int, at least 0
+        - `refunded_at`: datetime
+        - `voided_at`: datetime
+        - `sub_total`: int, at least 0
+        - `round_off_amount`: int, -99 to 99
+        - `fractional_correction`: int, -50000 to 50000
+        - `vat_number_prefix`: str, at most 10 characters
+        - `line_items`: list of object of reference_line_item_id, id, date_from, date_to, subscription_id,
+          description, unit_amount, quantity, amount, unit_amount_in_decimal, quantity_in_decimal, amount_in_decimal,
+          entity_type, entity_id, item_level_discount1_entity_id, item_level_discount1_amount,
+          item_level_discount2_entity_id, item_level_discount2_amount, tax1_name, tax1_amount, tax2_name, tax2_amount,
+          tax3_name, tax3_amount, tax4_name, tax4_amount, tax5_name, tax5_amount, tax6_name, tax6_amount, tax7_name,
+          tax7_amount, tax8_name, tax8_amount, tax9_name, tax9_amount, tax10_name, tax10_amount, is_partial_tax_applied,
+          taxable_amount, proration_mode
+        - `line_item_tiers`: list of object of line_item_id, starting_unit, ending_unit, quantity_used, unit_amount,
+          starting_unit_in_decimal, ending_unit_in_decimal, quantity_used_in_decimal, unit_amount_in_decimal
+        - `discounts`: list of object of line_item_id, entity_type, entity_id, description, amount
+        - `taxes`: list of object of name, rate, amount, description, juris_type, juris_name, juris_code
+        - `allocations`: list of object of invoice_id, allocated_amount, allocated_at
+        - `linked_refunds`: list of object of id, amount, payment_method, date, reference_number
         """
         return await self._call(_IMPORT_CREDIT_NOTE, None, params)
 

@@ -67,6 +67,10 @@ class CreditUnits(Resource):
         """GET /api/v2/credit_units.
 
         Rows hold `credit_unit`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -74,6 +78,13 @@ class CreditUnits(Resource):
         """POST /api/v2/credit_units.
 
         Required: `id`, `name`, `is_unlimited`. Returns `credit_unit`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 50 characters, required
+        - `name`: str, at most 50 characters, required
+        - `is_unlimited`: bool, required
+        - `overdraft_amount`: str, at most 50 characters
+        - `external_name`: str, at most 50 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -81,6 +92,10 @@ class CreditUnits(Resource):
         """POST /api/v2/credit_units/{id}.
 
         Returns `credit_unit`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `external_name`: str, at most 50 characters
         """
         return await self._call(_UPDATE, id, params)
 

@@ -63,6 +63,10 @@ class Currencies(Resource):
         """GET /api/v2/currencies/list.
 
         Rows hold `currency`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -77,6 +81,11 @@ class Currencies(Resource):
         """POST /api/v2/currencies.
 
         Required: `currency_code`, `forex_type`. Returns `currency`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `currency_code`: str, at most 3 characters, required
+        - `forex_type`: CurrencyForexType, required
+        - `manual_exchange_rate`: str, at most 20 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -84,6 +93,10 @@ class Currencies(Resource):
         """POST /api/v2/currencies/{id}.
 
         Required: `forex_type`. Returns `currency`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `forex_type`: CurrencyForexType, required
+        - `manual_exchange_rate`: str, at most 20 characters
         """
         return await self._call(_UPDATE, id, params)
 
@@ -94,6 +107,10 @@ class Currencies(Resource):
 
         Required: `manual_exchange_rate`, `schedule_at`. Returns `scheduled_at`, `currency`. An idempotency key is
         sent and honoured.
+
+        Parameters:
+        - `manual_exchange_rate`: str, at most 20 characters, required
+        - `schedule_at`: datetime, required
         """
         return await self._call(_ADD_SCHEDULE, id, params)
 

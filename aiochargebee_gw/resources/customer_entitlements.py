@@ -49,5 +49,10 @@ class CustomerEntitlements(Resource):
         """GET /api/v2/customers/{id}/customer_entitlements.
 
         Rows hold `customer_entitlement`.
+
+        Parameters:
+        - `consolidate_entitlements`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ENTITLEMENTS_FOR_CUSTOMER, id, filters, into, params)

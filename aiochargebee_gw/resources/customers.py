@@ -323,6 +323,57 @@ class Customers(Resource):
 
         Returns `customer` and where there is one `card`. Takes custom fields (`cf_*`). An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `first_name`: str, at most 150 characters
+        - `last_name`: str, at most 150 characters
+        - `email`: str, at most 70 characters
+        - `preferred_currency_code`: str, at most 3 characters
+        - `phone`: str, at most 50 characters
+        - `company`: str, at most 250 characters
+        - `auto_collection`: AutoCollection
+        - `net_term_days`: int
+        - `allow_direct_debit`: bool, false by default
+        - `vat_number`: str, at most 20 characters
+        - `vat_number_prefix`: str, at most 10 characters
+        - `entity_identifier_scheme`: str, at most 50 characters
+        - `entity_identifier_standard`: str, at most 50 characters
+        - `registered_for_gst`: bool
+        - `is_einvoice_enabled`: bool
+        - `einvoicing_method`: EinvoicingMethod
+        - `taxability`: Taxability
+        - `exemption_details`: list of any JSON
+        - `customer_type`: CustomerType
+        - `client_profile_id`: str, at most 50 characters
+        - `taxjar_exemption_category`: TaxjarExemptionCategory
+        - `business_customer_without_vat_number`: bool
+        - `locale`: str, at most 50 characters
+        - `entity_code`: EntityCode
+        - `exempt_number`: str, at most 100 characters
+        - `meta_data`: any JSON
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `auto_close_invoices`: bool
+        - `consolidated_invoicing`: bool
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `bank_account`: object of gateway_account_id, iban, first_name, last_name, company, email, phone,
+          bank_name, account_number, routing_number, bank_code, account_type, account_holder_type, echeck_type,
+          issuing_country, swedish_identity_number, billing_address
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `entity_identifiers`: list of object of id, scheme, value, standard
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `created_from_ip`: str, at most 50 characters
+        - `invoice_notes`: str, at most 2000 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -340,6 +391,12 @@ class Customers(Resource):
         """GET /api/v2/customers.
 
         Rows hold `customer` and where there is one `card`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -355,6 +412,32 @@ class Customers(Resource):
 
         Returns `customer` and where there is one `card`. Takes custom fields (`cf_*`). An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `first_name`: str, at most 150 characters
+        - `last_name`: str, at most 150 characters
+        - `email`: str, at most 70 characters
+        - `preferred_currency_code`: str, at most 3 characters
+        - `phone`: str, at most 50 characters
+        - `company`: str, at most 250 characters
+        - `auto_collection`: AutoCollection
+        - `allow_direct_debit`: bool, false by default
+        - `net_term_days`: int
+        - `taxability`: Taxability
+        - `exemption_details`: list of any JSON
+        - `customer_type`: CustomerType
+        - `client_profile_id`: str, at most 50 characters
+        - `taxjar_exemption_category`: TaxjarExemptionCategory
+        - `locale`: str, at most 50 characters
+        - `entity_code`: EntityCode
+        - `exempt_number`: str, at most 100 characters
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `invoice_notes`: str, at most 2000 characters
+        - `auto_close_invoices`: bool
+        - `meta_data`: any JSON
+        - `fraud_flag`: CustomerFraudFlag
+        - `consolidated_invoicing`: bool
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_UPDATE, id, params)
 
@@ -364,6 +447,10 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/update_payment_method.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
         """
         return await self._call(_UPDATE_PAYMENT_METHOD, id, params)
 
@@ -373,6 +460,20 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/update_billing_info.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `entity_identifiers`: list of object of id, scheme, value, operation, standard
+        - `vat_number`: str, at most 20 characters
+        - `vat_number_prefix`: str, at most 10 characters
+        - `entity_identifier_scheme`: str, at most 50 characters
+        - `entity_identifier_standard`: str, at most 50 characters
+        - `registered_for_gst`: bool
+        - `business_customer_without_vat_number`: bool
+        - `is_einvoice_enabled`: bool
+        - `einvoicing_method`: EinvoicingMethod
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_UPDATE_BILLING_INFO, id, params)
 
@@ -391,6 +492,10 @@ class Customers(Resource):
         """GET /api/v2/customers/{id}/contacts.
 
         Rows hold `contact`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_CONTACTS_FOR_CUSTOMER, id, filters, into, params)
 
@@ -401,6 +506,10 @@ class Customers(Resource):
 
         Required: `payment_source_id`, `role`. Returns `customer`, `payment_source`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `payment_source_id`: str, at most 40 characters, required
+        - `role`: Role, required
         """
         return await self._call(_ASSIGN_PAYMENT_ROLE, id, params)
 
@@ -410,6 +519,10 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/add_contact.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `contact`: object of id, first_name, last_name, email, phone, label, enabled, send_billing_email,
+          send_account_email
         """
         return await self._call(_ADD_CONTACT, id, params)
 
@@ -419,6 +532,10 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/update_contact.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `contact`: object of id, first_name, last_name, email, phone, label, enabled, send_billing_email,
+          send_account_email
         """
         return await self._call(_UPDATE_CONTACT, id, params)
 
@@ -428,6 +545,9 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/delete_contact.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `contact`: object of id
         """
         return await self._call(_DELETE_CONTACT, id, params)
 
@@ -437,6 +557,13 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/add_promotional_credits.
 
         Required: `amount`, `description`. Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1, required
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_ADD_PROMOTIONAL_CREDITS, id, params)
 
@@ -446,6 +573,13 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/deduct_promotional_credits.
 
         Required: `amount`, `description`. Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1, required
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_DEDUCT_PROMOTIONAL_CREDITS, id, params)
 
@@ -455,6 +589,13 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/set_promotional_credits.
 
         Required: `amount`, `description`. Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 0, required
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_SET_PROMOTIONAL_CREDITS, id, params)
 
@@ -464,6 +605,11 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/record_excess_payment.
 
         Returns `customer`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transaction`: object of id, amount, currency_code, date, payment_method, reference_number,
+          custom_payment_method_id
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_RECORD_EXCESS_PAYMENT, id, params)
 
@@ -473,6 +619,21 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/collect_payment.
 
         Returns `customer`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 0
+        - `invoice_allocations`: list of object of invoice_id, allocation_amount
+        - `payment_source_id`: str, at most 40 characters
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway_account_id, reference_id, tmp_token, additional_information
+        - `card`: object of gateway_account_id, first_name, last_name, number, expiry_month, expiry_year, cvv,
+          preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code, billing_state, billing_zip,
+          billing_country, additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, gw_payment_method_id,
+          reference_id, additional_information
+        - `replace_primary_payment_source`: bool, false by default
+        - `retain_payment_source`: bool, false by default
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_COLLECT_PAYMENT, id, params)
 
@@ -489,6 +650,9 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/delete.
 
         Returns `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `delete_payment_method`: bool, true by default
         """
         return await self._call(_DELETE, id, params)
 
@@ -497,6 +661,10 @@ class Customers(Resource):
 
         Required: `id_at_from_site`, `from_site`. Returns `resource_migration`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `id_at_from_site`: str, at most 100 characters, required
+        - `from_site`: str, at most 50 characters, required
         """
         return await self._call(_MOVE, None, params)
 
@@ -506,6 +674,13 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/change_billing_date.
 
         Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `billing_date`: int, 1 to 31
+        - `billing_month`: int, 1 to 12
+        - `billing_date_mode`: BillingDateMode
+        - `billing_day_of_week`: CustomerBillingDayOfWeek
+        - `billing_day_of_week_mode`: BillingDayOfWeekMode
         """
         return await self._call(_CHANGE_BILLING_DATE, id, params)
 
@@ -513,6 +688,10 @@ class Customers(Resource):
         """POST /api/v2/customers/merge.
 
         Required: `from_customer_id`, `to_customer_id`. Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `from_customer_id`: str, at most 50 characters, required
+        - `to_customer_id`: str, at most 50 characters, required
         """
         return await self._call(_MERGE, None, params)
 
@@ -531,6 +710,16 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/relationships.
 
         Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `parent_id`: str, at most 50 characters
+        - `payment_owner_id`: str, at most 50 characters
+        - `invoice_owner_id`: str, at most 50 characters
+        - `use_default_hierarchy_settings`: bool, true by default
+        - `parent_account_access`: object of portal_edit_child_subscriptions, portal_download_child_invoices,
+          send_subscription_emails, send_payment_emails, send_invoice_emails
+        - `child_account_access`: object of portal_edit_subscriptions, portal_download_invoices,
+          send_subscription_emails, send_payment_emails, send_invoice_emails
         """
         return await self._call(_RELATIONSHIPS, id, params)
 
@@ -547,6 +736,9 @@ class Customers(Resource):
         """GET /api/v2/customers/{id}/hierarchy.
 
         Required: `hierarchy_operation_type`. Returns `hierarchies`.
+
+        Parameters:
+        - `hierarchy_operation_type`: HierarchyOperationType, required
         """
         return await self._call(_HIERARCHY, id, params)
 
@@ -565,6 +757,11 @@ class Customers(Resource):
         """GET /api/v2/customers/{id}/hierarchy_detail.
 
         Required: `hierarchy_operation_type`. Rows hold `hierarchy`.
+
+        Parameters:
+        - `hierarchy_operation_type`: HierarchyOperationType, required
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_HIERARCHY_DETAIL, id, filters, into, params)
 
@@ -574,6 +771,13 @@ class Customers(Resource):
         """POST /api/v2/customers/{id}/update_hierarchy_settings.
 
         Returns `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `use_default_hierarchy_settings`: bool, true by default
+        - `parent_account_access`: object of portal_edit_child_subscriptions, portal_download_child_invoices,
+          send_subscription_emails, send_payment_emails, send_invoice_emails
+        - `child_account_access`: object of portal_edit_subscriptions, portal_download_invoices,
+          send_subscription_emails, send_payment_emails, send_invoice_emails
         """
         return await self._call(_UPDATE_HIERARCHY_SETTINGS, id, params)
 

@@ -89,6 +89,15 @@ class DifferentialPrices(Resource):
 
         Required: `parent_item_id`. Returns `differential_price`. An idempotency key is sent and honoured. Product
         Catalog 2.0 only.
+
+        Parameters:
+        - `parent_item_id`: str, at most 100 characters, required
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `parent_periods`: list of object of period_unit, period
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `business_entity_id`: str, at most 50 characters
         """
         return await self._call(_CREATE, id, params)
 
@@ -98,6 +107,9 @@ class DifferentialPrices(Resource):
         """GET /api/v2/differential_prices/{id}.
 
         Required: `item_price_id`. Returns `differential_price`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `item_price_id`: str, at most 100 characters, required
         """
         return await self._call(_RETRIEVE, id, params)
 
@@ -108,6 +120,14 @@ class DifferentialPrices(Resource):
 
         Required: `item_price_id`. Returns `differential_price`. An idempotency key is sent and honoured. Product
         Catalog 2.0 only.
+
+        Parameters:
+        - `item_price_id`: str, at most 100 characters, required
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `parent_periods`: list of object of period_unit, period
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
         """
         return await self._call(_UPDATE, id, params)
 
@@ -118,6 +138,9 @@ class DifferentialPrices(Resource):
 
         Required: `item_price_id`. Returns `differential_price`. An idempotency key is sent and honoured. Product
         Catalog 2.0 only.
+
+        Parameters:
+        - `item_price_id`: str, at most 100 characters, required
         """
         return await self._call(_DELETE, id, params)
 
@@ -135,6 +158,10 @@ class DifferentialPrices(Resource):
         """GET /api/v2/differential_prices.
 
         Rows hold `differential_price`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

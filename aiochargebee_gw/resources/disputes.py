@@ -68,6 +68,10 @@ class Disputes(Resource):
         """GET /api/v2/disputes.
 
         Rows hold `dispute`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

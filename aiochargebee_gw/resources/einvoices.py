@@ -59,5 +59,11 @@ class Einvoices(Resource):
         """GET /api/v2/einvoices.
 
         Rows hold `einvoice`.
+
+        Parameters:
+        - `invoice_id`: str
+        - `credit_note_id`: str
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_EINVOICES, None, filters, into, params)

@@ -49,5 +49,9 @@ class EmailLogs(Resource):
         """GET /api/v2/customers/{id}/email_logs.
 
         Rows hold `email_log`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_EMAIL_LOGS_FOR_CUSTOMER, id, filters, into, params)

@@ -57,6 +57,11 @@ class EntitlementOverrides(Resource):
         """POST /api/v2/subscriptions/{id}/entitlement_overrides.
 
         Rows hold `entitlement_override`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `action`: Action
+        - `entitlement_overrides`: list of object of feature_id, entity_id, entity_type, value, expires_at,
+          effective_from, is_enabled
         """
         return await self._posted(_ADD_ENTITLEMENT_OVERRIDE_FOR_SUBSCRIPTION, id, params)
 
@@ -77,5 +82,12 @@ class EntitlementOverrides(Resource):
         """GET /api/v2/subscriptions/{id}/entitlement_overrides.
 
         Rows hold `entitlement_override`.
+
+        Parameters:
+        - `embed`: str, at most 1000 characters
+        - `include_drafts`: bool, false by default
+        - `include_scheduled_overrides`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_ENTITLEMENT_OVERRIDE_FOR_SUBSCRIPTION, id, filters, into, params)

@@ -63,6 +63,12 @@ class Entitlements(Resource):
         """GET /api/v2/entitlements.
 
         Rows hold `entitlement`.
+
+        Parameters:
+        - `include_drafts`: bool, false by default
+        - `embed`: str, at most 1000 characters
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -72,5 +78,10 @@ class Entitlements(Resource):
         """POST /api/v2/entitlements.
 
         Required: `action`. Rows hold `entitlement`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `action`: Action, required
+        - `change_reason`: str, at most 100 characters
+        - `entitlements`: list of object of entity_id, feature_id, entity_type, value, apply_grandfathering
         """
         return await self._posted(_CREATE, None, params)

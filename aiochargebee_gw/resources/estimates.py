@@ -524,6 +524,29 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 1.0 only. The other catalogue has
         `estimates.create_sub_item_estimate`.
+
+        Parameters:
+        - `subscription`: object of id, plan_id, plan_quantity, plan_quantity_in_decimal, plan_unit_price,
+          plan_unit_price_in_decimal, setup_fee, trial_end, start_date, coupon, offline_payment_method, free_period,
+          free_period_unit, contract_term_billing_cycle_on_renewal, trial_end_action
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst, taxability, entity_code,
+          exempt_number, exemption_details, customer_type
+        - `invoice_immediately`: bool
+        - `invoice_date`: datetime
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `client_profile_id`: str, at most 50 characters
         """
         return await self._call(_CREATE_SUBSCRIPTION, None, params)
 
@@ -534,6 +557,31 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.create_subscription`.
+
+        Parameters:
+        - `subscription`: object of id, trial_end, setup_fee, start_date, coupon, offline_payment_method,
+          free_period, free_period_unit, contract_term_billing_cycle_on_renewal, trial_end_action
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, description, charge_on_option
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst, taxability, entity_code,
+          exempt_number, exemption_details, customer_type
+        - `invoice_immediately`: bool
+        - `invoice_date`: datetime
+        - `client_profile_id`: str, at most 50 characters
+        - `contract_term`: object of action_at_term_end, contract_start, cancellation_cutoff_period
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE_SUB_ITEM_ESTIMATE, None, params)
 
@@ -544,6 +592,25 @@ class Estimates(Resource):
 
         Returns `estimate`. Product Catalog 1.0 only. The other catalogue has
         `estimates.create_sub_item_for_customer_estimate`.
+
+        Parameters:
+        - `use_existing_balances`: bool, true by default
+        - `subscription`: object of id, plan_id, plan_quantity, plan_quantity_in_decimal, plan_unit_price,
+          plan_unit_price_in_decimal, setup_fee, trial_end, start_date, offline_payment_method, free_period,
+          free_period_unit, contract_term_billing_cycle_on_renewal, trial_end_action
+        - `invoice_immediately`: bool
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `invoice_date`: datetime
+        - `coupon_ids`: list of str, at most 100 items
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CREATE_SUB_FOR_CUSTOMER_ESTIMATE, id, params)
 
@@ -554,6 +621,29 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.create_sub_for_customer_estimate`.
+
+        Parameters:
+        - `use_existing_balances`: bool, true by default
+        - `subscription`: object of id, trial_end, setup_fee, start_date, offline_payment_method, free_period,
+          free_period_unit, contract_term_billing_cycle_on_renewal, trial_end_action
+        - `invoice_immediately`: bool
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, description, charge_on_option
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `invoice_date`: datetime
+        - `coupon_ids`: list of str, at most 100 items
+        - `contract_term`: object of action_at_term_end, contract_start, cancellation_cutoff_period
+        - `billing_override`: object of max_excess_payment_usage, max_refundable_credits_usage
         """
         return await self._call(_CREATE_SUB_ITEM_FOR_CUSTOMER_ESTIMATE, id, params)
 
@@ -564,6 +654,36 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 1.0 only. The other catalogue has
         `estimates.update_subscription_for_items`.
+
+        Parameters:
+        - `subscription`: object of id, plan_id, plan_quantity, plan_unit_price, setup_fee, plan_quantity_in_decimal,
+          plan_unit_price_in_decimal, start_date, trial_end, coupon, auto_collection, offline_payment_method,
+          free_period, free_period_unit, trial_end_action
+        - `changes_scheduled_at`: datetime
+        - `change_option`: ChangeOption
+        - `addons`: list of object of id, quantity, unit_price, billing_cycles, quantity_in_decimal,
+          unit_price_in_decimal, trial_end, proration_type
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days, charge_on,
+          on_event, charge_once, quantity_in_decimal, unit_price_in_decimal
+        - `replace_addon_list`: bool, false by default
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `invoice_date`: datetime
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `prorate`: bool
+        - `end_of_term`: bool, false by default
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `include_delayed_charges`: bool, false by default
+        - `use_existing_balances`: bool, true by default
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst, taxability
+        - `invoice_immediately`: bool
         """
         return await self._call(_UPDATE_SUBSCRIPTION, None, params)
 
@@ -574,6 +694,40 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.update_subscription`.
+
+        Parameters:
+        - `subscription`: object of id, setup_fee, start_date, trial_end, coupon, auto_collection,
+          offline_payment_method, free_period, free_period_unit, trial_end_action
+        - `changes_scheduled_at`: datetime
+        - `change_option`: ChangeOption
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          charge_on_option, item_type, description, proration_type
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `replace_items_list`: bool, false by default
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, operation_type, id
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `invoice_date`: datetime
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `prorate`: bool
+        - `end_of_term`: bool, false by default
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `include_delayed_charges`: bool, false by default
+        - `use_existing_balances`: bool, true by default
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `shipping_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst, taxability
+        - `invoice_immediately`: bool
+        - `invoice_usages`: bool, false by default
+        - `billing_override`: object of max_excess_payment_usage, max_refundable_credits_usage
         """
         return await self._call(_UPDATE_SUBSCRIPTION_FOR_ITEMS, None, params)
 
@@ -583,6 +737,13 @@ class Estimates(Resource):
         """GET /api/v2/subscriptions/{id}/renewal_estimate.
 
         Returns `estimate`.
+
+        Parameters:
+        - `include_delayed_charges`: bool, true by default
+        - `use_existing_balances`: bool, true by default
+        - `ignore_scheduled_cancellation`: bool, false by default
+        - `ignore_scheduled_changes`: bool, false by default
+        - `exclude_tax_type`: ExcludeTaxType
         """
         return await self._call(_RENEWAL_ESTIMATE, id, params)
 
@@ -592,6 +753,13 @@ class Estimates(Resource):
         """POST /api/v2/subscriptions/{id}/advance_invoice_estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `terms_to_charge`: int, at least 1
+        - `specific_dates_schedule`: list of object of terms_to_charge, date
+        - `fixed_interval_schedule`: object of number_of_occurrences, days_before_renewal, end_schedule_on, end_date
+        - `invoice_immediately`: bool
+        - `schedule_type`: ScheduleType
         """
         return await self._call(_ADVANCE_INVOICE_ESTIMATE, id, params)
 
@@ -601,6 +769,12 @@ class Estimates(Resource):
         """POST /api/v2/subscriptions/{id}/regenerate_invoice_estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `date_from`: datetime
+        - `date_to`: datetime
+        - `prorate`: bool
+        - `invoice_immediately`: bool
         """
         return await self._call(_REGENERATE_INVOICE_ESTIMATE, id, params)
 
@@ -610,6 +784,9 @@ class Estimates(Resource):
         """GET /api/v2/customers/{id}/upcoming_invoices_estimate.
 
         Returns `estimate`.
+
+        Parameters:
+        - `include_usage_charges`: bool, false by default
         """
         return await self._call(_UPCOMING_INVOICES_ESTIMATE, id, params)
 
@@ -619,6 +796,11 @@ class Estimates(Resource):
         """POST /api/v2/subscriptions/{id}/change_term_end_estimate.
 
         Required: `term_ends_at`. Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `term_ends_at`: datetime, required
+        - `prorate`: bool
+        - `invoice_immediately`: bool
         """
         return await self._call(_CHANGE_TERM_END, id, params)
 
@@ -629,6 +811,19 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 1.0 only. The other catalogue has
         `estimates.cancel_subscription_for_items`.
+
+        Parameters:
+        - `cancel_option`: CancelOption
+        - `end_of_term`: bool, false by default
+        - `cancel_at`: datetime
+        - `credit_option_for_current_term_charges`: CreditOptionForCurrentTermCharges
+        - `unbilled_charges_option`: UnbilledChargesOption
+        - `account_receivables_handling`: AccountReceivablesHandling
+        - `refundable_credits_handling`: RefundableCreditsHandling
+        - `contract_term_cancel_option`: ContractTermCancelOption
+        - `invoice_date`: datetime
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days
+        - `cancel_reason_code`: str, at most 100 characters
         """
         return await self._call(_CANCEL_SUBSCRIPTION, id, params)
 
@@ -639,6 +834,21 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.cancel_subscription`.
+
+        Parameters:
+        - `cancel_option`: CancelOption
+        - `end_of_term`: bool, false by default
+        - `cancel_at`: datetime
+        - `credit_option_for_current_term_charges`: CreditOptionForCurrentTermCharges
+        - `unbilled_charges_option`: UnbilledChargesOption
+        - `account_receivables_handling`: AccountReceivablesHandling
+        - `refundable_credits_handling`: RefundableCreditsHandling
+        - `contract_term_cancel_option`: ContractTermCancelOption
+        - `invoice_date`: datetime
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, service_period_days
+        - `include_cancellation_day_in_billing`: bool
+        - `cancel_reason_code`: str, at most 100 characters
         """
         return await self._call(_CANCEL_SUBSCRIPTION_FOR_ITEMS, id, params)
 
@@ -648,6 +858,11 @@ class Estimates(Resource):
         """POST /api/v2/subscriptions/{id}/pause_subscription_estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `pause_option`: PauseOption
+        - `subscription`: object of pause_date, resume_date, skip_billing_cycles
+        - `unbilled_charges_handling`: UnbilledChargesHandling
         """
         return await self._call(_PAUSE_SUBSCRIPTION, id, params)
 
@@ -657,6 +872,11 @@ class Estimates(Resource):
         """POST /api/v2/subscriptions/{id}/resume_subscription_estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `resume_option`: ResumeOption
+        - `subscription`: object of resume_date
+        - `charges_handling`: ChargesHandling
         """
         return await self._call(_RESUME_SUBSCRIPTION, id, params)
 
@@ -667,6 +887,18 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 1.0 only. The other catalogue has
         `estimates.gift_subscription_for_items`.
+
+        Parameters:
+        - `gift`: object of scheduled_at, auto_claim, no_expiry, claim_expiry_date
+        - `gifter`: object of customer_id, signature, note, payment_src_id
+        - `gift_receiver`: object of customer_id, first_name, last_name, email
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `subscription`: object of plan_id, plan_quantity, plan_quantity_in_decimal
+        - `addons`: list of object of id, quantity, quantity_in_decimal
         """
         return await self._call(_GIFT_SUBSCRIPTION, None, params)
 
@@ -677,6 +909,20 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.gift_subscription`.
+
+        Parameters:
+        - `gift`: object of scheduled_at, auto_claim, no_expiry, claim_expiry_date
+        - `gifter`: object of customer_id, signature, note, payment_src_id
+        - `gift_receiver`: object of customer_id, first_name, last_name, email
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
         """
         return await self._call(_GIFT_SUBSCRIPTION_FOR_ITEMS, None, params)
 
@@ -685,6 +931,27 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 1.0 only. The other catalogue has
         `estimates.create_invoice_for_items`.
+
+        Parameters:
+        - `invoice`: object of customer_id, subscription_id, po_number
+        - `currency_code`: str, at most 3 characters
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          date_from, date_to
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `invoice_note`: str, at most 2000 characters
+        - `remove_general_note`: bool, false by default
+        - `notes_to_remove`: list of object of entity_type, entity_id
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `authorization_transaction_id`: str, at most 40 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `auto_collection`: AutoCollection
+        - `invoice_date`: datetime
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE_INVOICE, None, params)
 
@@ -695,6 +962,31 @@ class Estimates(Resource):
 
         Returns `estimate`. No idempotency key is honoured. Product Catalog 2.0 only. The other catalogue has
         `estimates.create_invoice`.
+
+        Parameters:
+        - `invoice`: object of customer_id, subscription_id, po_number
+        - `currency_code`: str, at most 3 characters
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, date_from, date_to, description, entity_description
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to, entity_description
+        - `invoice_note`: str, at most 2000 characters
+        - `remove_general_note`: bool, false by default
+        - `notes_to_remove`: list of object of entity_type, entity_id
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `authorization_transaction_id`: str, at most 40 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `auto_collection`: AutoCollection
+        - `discounts`: list of object of percentage, amount, quantity, apply_on, item_price_id
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `invoice_date`: datetime
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
         """
         return await self._call(_CREATE_INVOICE_FOR_ITEMS, None, params)
 
@@ -704,5 +996,11 @@ class Estimates(Resource):
         """POST /api/v2/estimates/payment_schedules.
 
         Required: `scheme_id`. Returns `estimate`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `scheme_id`: str, required
+        - `amount`: int, at least 0
+        - `invoice_id`: str
+        - `payment_schedule_start_date`: datetime
         """
         return await self._call(_PAYMENT_SCHEDULES, None, params)

@@ -151,6 +151,13 @@ class Events(Resource):
         """GET /api/v2/events.
 
         Rows hold `event`. Sorted by `occurred_at` unless told otherwise.
+
+        Parameters:
+        - `start_time`: datetime
+        - `end_time`: datetime
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: occurred_at
         """
         return self._list(_LIST, None, filters, into, params)
 

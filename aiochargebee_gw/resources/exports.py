@@ -466,6 +466,28 @@ class Exports(Resource):
 
         Required: `report_by`, `report_from_month`, `report_from_year`, `report_to_month`, `report_to_year`. Returns
         `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `invoice`: object of id, recurring, status, price_type, date, paid_at, total, amount_paid, amount_adjusted,
+          credits_applied, amount_due, dunning_status, updated_at, channel
+        - `subscription`: object of id, customer_id, status, cancel_reason, remaining_billing_cycles, created_at,
+          activated_at, next_billing_at, cancelled_at, has_scheduled_changes, updated_at, offline_payment_method,
+          auto_close_invoices, channel, plan_id
+        - `customer`: object of id, first_name, last_name, email, company, phone, auto_collection, taxability,
+          created_at, updated_at, offline_payment_method, auto_close_invoices, channel
+        - `relationship`: object of parent_id, payment_owner_id, invoice_owner_id
+        - `report_by`: ReportBy, required
+        - `currency_code`: str, at most 3 characters
+        - `report_from_month`: int, required
+        - `report_from_year`: int, required
+        - `report_to_month`: int, required
+        - `report_to_year`: int, required
+        - `include_discounts`: bool, true by default
+        - `payment_owner`: filter, an object of operators
+        - `item_id`: filter, an object of operators
+        - `item_price_id`: filter, an object of operators
+        - `cancel_reason_code`: filter, an object of operators
+        - `business_entity_id`: filter, an object of operators
         """
         return await self._call(_REVENUE_RECOGNITION, None, params)
 
@@ -476,6 +498,28 @@ class Exports(Resource):
 
         Required: `report_by`, `report_from_month`, `report_from_year`, `report_to_month`, `report_to_year`. Returns
         `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `invoice`: object of id, recurring, status, price_type, date, paid_at, total, amount_paid, amount_adjusted,
+          credits_applied, amount_due, dunning_status, updated_at, channel
+        - `subscription`: object of id, customer_id, status, cancel_reason, remaining_billing_cycles, created_at,
+          activated_at, next_billing_at, cancelled_at, has_scheduled_changes, updated_at, offline_payment_method,
+          auto_close_invoices, channel, plan_id
+        - `customer`: object of id, first_name, last_name, email, company, phone, auto_collection, taxability,
+          created_at, updated_at, offline_payment_method, auto_close_invoices, channel
+        - `relationship`: object of parent_id, payment_owner_id, invoice_owner_id
+        - `report_by`: ReportBy, required
+        - `currency_code`: str, at most 3 characters
+        - `report_from_month`: int, required
+        - `report_from_year`: int, required
+        - `report_to_month`: int, required
+        - `report_to_year`: int, required
+        - `include_discounts`: bool, true by default
+        - `payment_owner`: filter, an object of operators
+        - `item_id`: filter, an object of operators
+        - `item_price_id`: filter, an object of operators
+        - `cancel_reason_code`: filter, an object of operators
+        - `business_entity_id`: filter, an object of operators
         """
         return await self._call(_DEFERRED_REVENUE, None, params)
 
@@ -484,6 +528,11 @@ class Exports(Resource):
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue has
         `exports.item_prices`.
+
+        Parameters:
+        - `plan`: object of id, name, price, period, period_unit, trial_period, trial_period_unit,
+          addon_applicability, giftable, status, updated_at, channel
+        - `currency_code`: filter, an object of operators
         """
         return await self._call(_PLANS, None, params)
 
@@ -492,6 +541,10 @@ class Exports(Resource):
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue has
         `exports.item_prices`.
+
+        Parameters:
+        - `addon`: object of id, name, charge_type, price, period, period_unit, status, updated_at, channel
+        - `currency_code`: filter, an object of operators
         """
         return await self._call(_ADDONS, None, params)
 
@@ -499,6 +552,11 @@ class Exports(Resource):
         """POST /api/v2/exports/coupons.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `coupon`: object of id, name, discount_type, duration_type, status, apply_on, created_at, updated_at
+        - `currency_code`: filter, an object of operators
+        - `applicable_item_price_ids`: filter, an object of operators
         """
         return await self._call(_COUPONS, None, params)
 
@@ -506,6 +564,13 @@ class Exports(Resource):
         """POST /api/v2/exports/customers.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer`: object of id, first_name, last_name, email, company, phone, auto_collection, taxability,
+          created_at, updated_at, offline_payment_method, auto_close_invoices, channel
+        - `relationship`: object of parent_id, payment_owner_id, invoice_owner_id
+        - `export_type`: ExportType
+        - `business_entity_id`: filter, an object of operators
         """
         return await self._call(_CUSTOMERS, None, params)
 
@@ -513,6 +578,15 @@ class Exports(Resource):
         """POST /api/v2/exports/subscriptions.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription`: object of id, customer_id, status, cancel_reason, remaining_billing_cycles, created_at,
+          activated_at, next_billing_at, cancelled_at, has_scheduled_changes, updated_at, offline_payment_method,
+          auto_close_invoices, channel, decommissioned, plan_id
+        - `export_type`: ExportType
+        - `item_id`: filter, an object of operators
+        - `item_price_id`: filter, an object of operators
+        - `cancel_reason_code`: filter, an object of operators
         """
         return await self._call(_SUBSCRIPTIONS, None, params)
 
@@ -520,6 +594,11 @@ class Exports(Resource):
         """POST /api/v2/exports/invoices.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `invoice`: object of id, subscription_id, customer_id, recurring, status, price_type, date, paid_at, total,
+          amount_paid, amount_adjusted, credits_applied, amount_due, dunning_status, updated_at, channel
+        - `payment_owner`: filter, an object of operators
         """
         return await self._call(_INVOICES, None, params)
 
@@ -527,6 +606,11 @@ class Exports(Resource):
         """POST /api/v2/exports/credit_notes.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `credit_note`: object of id, customer_id, subscription_id, reference_invoice_id, type, reason_code,
+          create_reason_code, status, date, total, price_type, amount_allocated, amount_refunded, amount_available,
+          voided_at, updated_at, channel
         """
         return await self._call(_CREDIT_NOTES, None, params)
 
@@ -534,6 +618,10 @@ class Exports(Resource):
         """POST /api/v2/exports/transactions.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transaction`: object of id, customer_id, subscription_id, payment_source_id, payment_method, gateway,
+          gateway_account_id, id_at_gateway, reference_number, type, date, amount, amount_capturable, status, updated_at
         """
         return await self._call(_TRANSACTIONS, None, params)
 
@@ -541,6 +629,12 @@ class Exports(Resource):
         """POST /api/v2/exports/orders.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `order`: object of id, subscription_id, customer_id, status, price_type, order_date, shipping_date,
+          shipped_at, delivered_at, cancelled_at, amount_paid, refundable_credits, refundable_credits_issued,
+          updated_at, resent_status, is_resent, original_order_id
+        - `total`: filter, an object of operators
         """
         return await self._call(_ORDERS, None, params)
 
@@ -548,6 +642,11 @@ class Exports(Resource):
         """POST /api/v2/exports/item_families.
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `item_family`: object of id, name, updated_at
+        - `business_entity_id`: filter, an object of operators
+        - `include_site_level_resources`: filter, an object of operators
         """
         return await self._call(_ITEM_FAMILIES, None, params)
 
@@ -555,6 +654,12 @@ class Exports(Resource):
         """POST /api/v2/exports/items.
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `item`: object of id, item_family_id, type, name, item_applicability, status, is_giftable, updated_at,
+          enabled_for_checkout, enabled_in_portal, metered, usage_calculation, channel
+        - `business_entity_id`: filter, an object of operators
+        - `include_site_level_resources`: filter, an object of operators
         """
         return await self._call(_ITEMS, None, params)
 
@@ -563,6 +668,15 @@ class Exports(Resource):
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `exports.plans`.
+
+        Parameters:
+        - `item_price`: object of id, name, pricing_model, item_id, price_variant_id, trial_period,
+          trial_period_unit, status, updated_at, period_unit, period, channel
+        - `item_family_id`: filter, an object of operators
+        - `item_type`: filter, an object of operators
+        - `currency_code`: filter, an object of operators
+        - `business_entity_id`: filter, an object of operators
+        - `include_site_level_resources`: filter, an object of operators
         """
         return await self._call(_ITEM_PRICES, None, params)
 
@@ -570,6 +684,10 @@ class Exports(Resource):
         """POST /api/v2/exports/attached_items.
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `attached_item`: object of id, item_id, type, charge_on_event, updated_at, parent_item_id
+        - `item_type`: filter, an object of operators
         """
         return await self._call(_ATTACHED_ITEMS, None, params)
 
@@ -579,6 +697,10 @@ class Exports(Resource):
         """POST /api/v2/exports/differential_prices.
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `differential_price`: object of item_price_id, id, parent_item_id
+        - `item_id`: filter, an object of operators
         """
         return await self._call(_DIFFERENTIAL_PRICES, None, params)
 
@@ -586,6 +708,11 @@ class Exports(Resource):
         """POST /api/v2/exports/price_variants.
 
         Returns `export`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `price_variant`: object of id, name, status, updated_at, created_at
+        - `business_entity_id`: filter, an object of operators
+        - `include_site_level_resources`: filter, an object of operators
         """
         return await self._call(_PRICE_VARIANTS, None, params)
 
@@ -593,5 +720,9 @@ class Exports(Resource):
         """POST /api/v2/exports/ramps.
 
         Returns `export`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `ramp`: object of status, subscription_id, effective_from, updated_at
+        - `export_type`: ExportType
         """
         return await self._call(_RAMPS, None, params)

@@ -89,6 +89,10 @@ class Features(Resource):
         """GET /api/v2/features.
 
         Rows hold `feature`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -96,6 +100,14 @@ class Features(Resource):
         """POST /api/v2/features.
 
         Required: `name`. Returns `feature`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `name`: str, at most 50 characters, required
+        - `description`: str, at most 500 characters
+        - `type`: FeatureType
+        - `unit`: str, at most 50 characters
+        - `levels`: list of object of name, value, is_unlimited, level
         """
         return await self._call(_CREATE, None, params)
 
@@ -103,6 +115,12 @@ class Features(Resource):
         """POST /api/v2/features/{id}.
 
         Returns `feature`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `description`: str, at most 500 characters
+        - `unit`: str, at most 50 characters
+        - `levels`: list of object of name, value, is_unlimited, level
         """
         return await self._call(_UPDATE, id, params)
 

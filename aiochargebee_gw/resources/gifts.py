@@ -112,6 +112,21 @@ class Gifts(Resource):
 
         Returns `gift`, `subscription` and where there is one `invoice`. An idempotency key is sent and honoured.
         Product Catalog 1.0 only. The other catalogue has `gifts.create_for_items`.
+
+        Parameters:
+        - `scheduled_at`: datetime
+        - `auto_claim`: bool, false by default
+        - `no_expiry`: bool
+        - `claim_expiry_date`: datetime
+        - `gifter`: object of customer_id, signature, note, payment_src_id
+        - `gift_receiver`: object of customer_id, first_name, last_name, email
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `subscription`: object of plan_id, plan_quantity, plan_quantity_in_decimal
+        - `addons`: list of object of id, quantity, quantity_in_decimal
         """
         return await self._call(_CREATE, None, params)
 
@@ -120,6 +135,24 @@ class Gifts(Resource):
 
         Returns `gift`, `subscription` and where there is one `invoice`. An idempotency key is sent and honoured.
         Product Catalog 2.0 only. The other catalogue has `gifts.create`.
+
+        Parameters:
+        - `scheduled_at`: datetime
+        - `auto_claim`: bool, false by default
+        - `no_expiry`: bool
+        - `claim_expiry_date`: datetime
+        - `gifter`: object of customer_id, signature, note, payment_src_id
+        - `gift_receiver`: object of customer_id, first_name, last_name, email
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal
+        - `meta_data`: any JSON
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
         """
         return await self._call(_CREATE_FOR_ITEMS, None, params)
 
@@ -144,6 +177,10 @@ class Gifts(Resource):
         """GET /api/v2/gifts.
 
         Rows hold `gift`, `subscription`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -165,5 +202,10 @@ class Gifts(Resource):
         """POST /api/v2/gifts/{id}/update_gift.
 
         Returns `gift`, `subscription`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `scheduled_at`: datetime
+        - `gift_receiver`: object of email, first_name, last_name
+        - `comment`: str, at most 250 characters
         """
         return await self._call(_UPDATE_GIFT, id, params)

@@ -57,5 +57,10 @@ class GrantBlocks(Resource):
 
         A filter by `subscription_id` is required. Rows hold `grant_block`. Sorted by `created_at` unless told
         otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: effective_from, expires_at, created_at
         """
         return self._list(_LIST_GRANT_BLOCKS, None, (required, *filters), into, params)

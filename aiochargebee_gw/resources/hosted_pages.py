@@ -449,6 +449,34 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue
         has `hosted_pages.checkout_new_for_items`.
+
+        Parameters:
+        - `subscription`: object of id, plan_id, plan_quantity, plan_quantity_in_decimal, plan_unit_price,
+          plan_unit_price_in_decimal, setup_fee, trial_end, start_date, coupon, auto_collection, offline_payment_method,
+          invoice_notes, affiliate_token, contract_term_billing_cycle_on_renewal
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, vat_number,
+          vat_number_prefix, consolidated_invoicing
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `embed`: bool, true by default
+        - `iframe_messaging`: bool, false by default
+        - `allow_offline_payment_methods`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CHECKOUT_NEW, None, params)
 
@@ -459,6 +487,30 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue
         has `hosted_pages.checkout_one_time_for_items`.
+
+        Parameters:
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, vat_number,
+          vat_number_prefix, consolidated_invoicing
+        - `addons`: list of object of id, quantity, unit_price, quantity_in_decimal, unit_price_in_decimal,
+          date_from, date_to
+        - `currency_code`: str, at most 3 characters
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `invoice_note`: str, at most 2000 characters
+        - `invoice`: object of po_number
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `embed`: bool, true by default
+        - `iframe_messaging`: bool, false by default
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
         """
         return await self._call(_CHECKOUT_ONE_TIME, None, params)
 
@@ -469,6 +521,36 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue
         has `hosted_pages.checkout_one_time`.
+
+        Parameters:
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `layout`: Layout
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, vat_number,
+          vat_number_prefix, einvoicing_method, is_einvoice_enabled, entity_identifier_scheme,
+          entity_identifier_standard, consolidated_invoicing
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, date_from, date_to
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `discounts`: list of object of percentage, amount, quantity, apply_on, item_price_id
+        - `invoice_note`: str, at most 2000 characters
+        - `invoice`: object of po_number
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `currency_code`: str, at most 3 characters
+        - `card`: object of gateway, gateway_account_id
+        - `entity_identifiers`: list of object of id, scheme, value, operation, standard
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
         """
         return await self._call(_CHECKOUT_ONE_TIME_FOR_ITEMS, None, params)
 
@@ -479,6 +561,39 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue
         has `hosted_pages.checkout_new`.
+
+        Parameters:
+        - `subscription`: object of id, trial_end, setup_fee, start_date, coupon, auto_collection,
+          offline_payment_method, invoice_notes, po_number, contract_term_billing_cycle_on_renewal
+        - `layout`: Layout
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, vat_number,
+          vat_number_prefix, is_einvoice_enabled, entity_identifier_scheme, entity_identifier_standard,
+          einvoicing_method
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, charge_on_option
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `card`: object of gateway, gateway_account_id
+        - `entity_identifiers`: list of object of id, scheme, value, operation, standard
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `allow_offline_payment_methods`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CHECKOUT_NEW_FOR_ITEMS, None, params)
 
@@ -489,6 +604,35 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue
         has `hosted_pages.checkout_existing_for_items`.
+
+        Parameters:
+        - `subscription`: object of id, plan_id, plan_quantity, plan_unit_price, setup_fee, plan_quantity_in_decimal,
+          plan_unit_price_in_decimal, start_date, trial_end, coupon, auto_collection, offline_payment_method,
+          invoice_notes, contract_term_billing_cycle_on_renewal
+        - `addons`: list of object of id, quantity, unit_price, billing_cycles, quantity_in_decimal,
+          unit_price_in_decimal
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days, charge_on,
+          on_event, charge_once, quantity_in_decimal, unit_price_in_decimal
+        - `replace_addon_list`: bool, false by default
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `invoice_date`: datetime
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `reactivate`: bool
+        - `force_term_reset`: bool, false by default
+        - `customer`: object of vat_number, vat_number_prefix
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `embed`: bool, true by default
+        - `iframe_messaging`: bool, false by default
+        - `allow_offline_payment_methods`: bool
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CHECKOUT_EXISTING, None, params)
 
@@ -499,6 +643,42 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue
         has `hosted_pages.checkout_existing`.
+
+        Parameters:
+        - `layout`: Layout
+        - `subscription`: object of id, setup_fee, start_date, trial_end, coupon, auto_collection,
+          offline_payment_method, invoice_notes, contract_term_billing_cycle_on_renewal
+        - `brand_id`: str
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          charge_on_option, item_type
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `replace_items_list`: bool, false by default
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, operation_type, id
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `invoice_date`: datetime
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `reactivate`: bool
+        - `force_term_reset`: bool, false by default
+        - `change_option`: ChangeOption
+        - `changes_scheduled_at`: datetime
+        - `customer`: object of vat_number, vat_number_prefix, is_einvoice_enabled, entity_identifier_scheme,
+          entity_identifier_standard
+        - `invoice_usages`: bool, false by default
+        - `entity_identifiers`: list of object of id, scheme, value, operation, standard
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `allow_offline_payment_methods`: bool
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CHECKOUT_EXISTING_FOR_ITEMS, None, params)
 
@@ -506,6 +686,15 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/update_card.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer`: object of id, vat_number, vat_number_prefix
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `embed`: bool, true by default
+        - `iframe_messaging`: bool, false by default
         """
         return await self._call(_UPDATE_CARD, None, params)
 
@@ -515,6 +704,15 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/update_payment_method.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer`: object of id, vat_number, vat_number_prefix
+        - `card`: object of gateway, gateway_account_id
+        - `redirect_url`: str, at most 250 characters
+        - `cancel_url`: str, at most 250 characters
+        - `pass_thru_content`: str, at most 2048 characters
+        - `embed`: bool, true by default
+        - `iframe_messaging`: bool, false by default
         """
         return await self._call(_UPDATE_PAYMENT_METHOD, None, params)
 
@@ -524,6 +722,13 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/manage_payment_sources.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `customer`: object of id
+        - `redirect_url`: str, at most 250 characters
+        - `card`: object of gateway, gateway_account_id
         """
         return await self._call(_MANAGE_PAYMENT_SOURCES, None, params)
 
@@ -531,6 +736,14 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/collect_now.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer`: object of id
+        - `brand_id`: str
+        - `redirect_url`: str, at most 250 characters
+        - `card`: object of gateway, gateway_account_id
+        - `currency_code`: str, at most 3 characters
+        - `payment_method_save_policy`: PaymentMethodSavePolicy
         """
         return await self._call(_COLLECT_NOW, None, params)
 
@@ -538,6 +751,12 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/accept_quote.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `quote`: object of id
+        - `brand_id`: str
+        - `redirect_url`: str, at most 250 characters
+        - `layout`: Layout
         """
         return await self._call(_ACCEPT_QUOTE, None, params)
 
@@ -547,6 +766,12 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/extend_subscription.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription`: object of id
+        - `brand_id`: str
+        - `expiry`: int, 1 to 500
+        - `billing_cycle`: int, at least 1
         """
         return await self._call(_EXTEND_SUBSCRIPTION, None, params)
 
@@ -555,6 +780,13 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue
         has `hosted_pages.checkout_gift_for_items`.
+
+        Parameters:
+        - `gifter`: object of customer_id
+        - `redirect_url`: str, at most 250 characters
+        - `subscription`: object of plan_id, plan_quantity, plan_quantity_in_decimal, coupon
+        - `addons`: list of object of id, quantity, quantity_in_decimal
+        - `coupon_ids`: list of str, at most 100 items
         """
         return await self._call(_CHECKOUT_GIFT, None, params)
 
@@ -565,6 +797,18 @@ class HostedPages(Resource):
 
         Returns `hosted_page`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue
         has `hosted_pages.checkout_gift`.
+
+        Parameters:
+        - `layout`: Layout
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `gifter`: object of customer_id
+        - `redirect_url`: str, at most 250 characters
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
+        - `coupon_ids`: list of str, at most 100 items
         """
         return await self._call(_CHECKOUT_GIFT_FOR_ITEMS, None, params)
 
@@ -572,6 +816,12 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/claim_gift.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `gift`: object of id
+        - `brand_id`: str
+        - `redirect_url`: str, at most 250 characters
+        - `customer`: object of locale
         """
         return await self._call(_CLAIM_GIFT, None, params)
 
@@ -581,6 +831,9 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/retrieve_agreement_pdf.
 
         Required: `payment_source_id`. Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `payment_source_id`: str, at most 40 characters, required
         """
         return await self._call(_RETRIEVE_AGREEMENT_PDF, None, params)
 
@@ -614,6 +867,10 @@ class HostedPages(Resource):
         """GET /api/v2/hosted_pages.
 
         Rows hold `hosted_page`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -621,6 +878,14 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/pre_cancel.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription`: object of id
+        - `brand_id`: str
+        - `pass_thru_content`: str, at most 2048 characters
+        - `cancel_url`: str, at most 250 characters
+        - `redirect_url`: str, at most 250 characters
+        - `locale`: str, at most 50 characters
         """
         return await self._call(_PRE_CANCEL, None, params)
 
@@ -628,6 +893,11 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/events.
 
         Required: `event_name`, `event_data`. Returns `success`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `event_name`: EventName, required
+        - `occurred_at`: datetime
+        - `event_data`: any JSON, required
         """
         return await self._call(_EVENTS, None, params)
 
@@ -635,6 +905,10 @@ class HostedPages(Resource):
         """POST /api/v2/hosted_pages/view_voucher.
 
         Returns `hosted_page`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `payment_voucher`: object of id
+        - `customer`: object of locale
         """
         return await self._call(_VIEW_VOUCHER, None, params)
 

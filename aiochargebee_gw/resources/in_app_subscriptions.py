@@ -62,6 +62,11 @@ class InAppSubscriptions(Resource):
         """POST /api/v2/in_app_subscriptions/{id}/process_purchase_command.
 
         Required: `receipt`. Returns `in_app_subscription`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `receipt`: str, at most 65000 characters, required
+        - `product`: object of id, currency_code, price, name, price_in_decimal, period, period_unit
+        - `customer`: object of id, email, first_name, last_name
         """
         return await self._call(_PROCESS_RECEIPT, id, params)
 
@@ -71,6 +76,11 @@ class InAppSubscriptions(Resource):
         """POST /api/v2/in_app_subscriptions/{id}/import_receipt.
 
         Required: `receipt`. Returns `in_app_subscriptions`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `receipt`: str, at most 65000 characters, required
+        - `product`: object of currency_code
+        - `customer`: object of id, email
         """
         return await self._call(_IMPORT_RECEIPT, id, params)
 
@@ -80,6 +90,11 @@ class InAppSubscriptions(Resource):
         """POST /api/v2/in_app_subscriptions/{id}/import_subscription.
 
         Returns `in_app_subscription`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription`: object of id, started_at, term_start, term_end, product_id, currency_code, transaction_id,
+          is_trial
+        - `customer`: object of id, email
         """
         return await self._call(_IMPORT_SUBSCRIPTION, id, params)
 
@@ -89,5 +104,8 @@ class InAppSubscriptions(Resource):
         """POST /api/v2/in_app_subscriptions/{id}/retrieve.
 
         Required: `receipt`. Returns `in_app_subscriptions`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `receipt`: str, at most 65000 characters, required
         """
         return await self._call(_RETRIEVE_STORE_SUBS, id, params)

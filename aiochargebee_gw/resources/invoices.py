@@ -536,6 +536,44 @@ class Invoices(Resource):
 
         Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue has
         `invoices.create_for_charge_items_and_charges`.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `currency_code`: str, at most 3 characters
+        - `addons`: list of object of id, quantity, unit_price, quantity_in_decimal, unit_price_in_decimal,
+          date_from, date_to
+        - `invoice_date`: datetime
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `invoice_note`: str, at most 2000 characters
+        - `remove_general_note`: bool, false by default
+        - `notes_to_remove`: list of object of entity_type, entity_id
+        - `po_number`: str, at most 100 characters
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `authorization_transaction_id`: str, at most 40 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `auto_collection`: AutoCollection
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `bank_account`: object of gateway_account_id, iban, first_name, last_name, company, email, phone,
+          bank_name, account_number, routing_number, bank_code, account_type, account_holder_type, echeck_type,
+          issuing_country, swedish_identity_number, billing_address
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `replace_primary_payment_source`: bool, false by default
+        - `retain_payment_source`: bool, true by default
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_CREATE, None, params)
 
@@ -546,6 +584,49 @@ class Invoices(Resource):
 
         Returns `invoice`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0
         only. The other catalogue has `invoices.create`.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `currency_code`: str, at most 3 characters
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, date_from, date_to, description, entity_description
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of entity_description, amount, amount_in_decimal, description, taxable,
+          tax_profile_id, avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `invoice_note`: str, at most 2000 characters
+        - `remove_general_note`: bool, false by default
+        - `notes_to_remove`: list of object of entity_type, entity_id
+        - `po_number`: str, at most 100 characters
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `authorization_transaction_id`: str, at most 40 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `auto_collection`: AutoCollection
+        - `net_term_days`: int
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `discounts`: list of object of percentage, amount, quantity, apply_on, item_price_id
+        - `invoice_date`: datetime
+        - `create_pending_invoice`: bool
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `bank_account`: object of gateway_account_id, iban, first_name, last_name, company, email, phone,
+          bank_name, account_number, routing_number, bank_code, account_type, account_holder_type, echeck_type,
+          issuing_country, swedish_identity_number, billing_address
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `replace_primary_payment_source`: bool, false by default
+        - `retain_payment_source`: bool, true by default
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_CREATE_FOR_CHARGE_ITEMS_AND_CHARGES, None, params)
 
@@ -554,6 +635,26 @@ class Invoices(Resource):
 
         Required: `description`. Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 1.0
         only. The other catalogue has `invoices.create_for_charge_items_and_charges`.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `currency_code`: str, at most 3 characters
+        - `amount`: int, at least 1
+        - `amount_in_decimal`: str, at most 39 characters
+        - `description`: str, at most 250 characters, required
+        - `date_from`: datetime
+        - `date_to`: datetime
+        - `coupon_ids`: list of str, at most 100 items
+        - `coupon`: str, at most 100 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `po_number`: str, at most 100 characters
+        - `invoice_date`: datetime
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `payment_source_id`: str, at most 40 characters
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_CHARGE, None, params)
 
@@ -562,6 +663,23 @@ class Invoices(Resource):
 
         Required: `addon_id`. Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 1.0 only.
         The other catalogue has `invoices.create_for_charge_items_and_charges`.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `addon_id`: str, at most 100 characters, required
+        - `addon_quantity`: int, at least 1
+        - `addon_unit_price`: int, at least 0
+        - `addon_quantity_in_decimal`: str, at most 33 characters
+        - `addon_unit_price_in_decimal`: str, at most 39 characters
+        - `date_from`: datetime
+        - `date_to`: datetime
+        - `coupon_ids`: list of str, at most 100 items
+        - `coupon`: str, at most 100 characters
+        - `po_number`: str, at most 100 characters
+        - `invoice_date`: datetime
+        - `payment_source_id`: str, at most 40 characters
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_CHARGE_ADDON, None, params)
 
@@ -571,6 +689,19 @@ class Invoices(Resource):
         """POST /api/v2/invoices/create_for_charge_item.
 
         Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `item_price`: object of item_price_id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          date_from, date_to
+        - `item_tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `po_number`: str, at most 100 characters
+        - `coupon`: str, at most 100 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `payment_initiator`: PaymentInitiator
+        - `invoice_date`: datetime
         """
         return await self._call(_CREATE_FOR_CHARGE_ITEM, None, params)
 
@@ -580,6 +711,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/stop_dunning.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_STOP_DUNNING, id, params)
 
@@ -589,6 +723,10 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/pause_dunning.
 
         Required: `expected_payment_date`. Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `expected_payment_date`: datetime, required
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_PAUSE_DUNNING, id, params)
 
@@ -598,6 +736,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/resume_dunning.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_RESUME_DUNNING, id, params)
 
@@ -606,6 +747,52 @@ class Invoices(Resource):
 
         Required: `id`, `date`, `total`. Returns `invoice` and where there is one `credit_note`. Takes custom fields
         (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 50 characters, required
+        - `currency_code`: str, at most 3 characters
+        - `customer_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `po_number`: str, at most 100 characters
+        - `price_type`: PriceType
+        - `tax_override_reason`: TaxOverrideReason
+        - `vat_number`: str, at most 20 characters
+        - `vat_number_prefix`: str, at most 10 characters
+        - `date`: datetime, required
+        - `total`: int, at least 0, required
+        - `round_off`: int, -99 to 99
+        - `status`: InvoiceStatus
+        - `voided_at`: datetime
+        - `void_reason_code`: str, at most 100 characters
+        - `is_written_off`: bool, false by default
+        - `write_off_amount`: int, at least 0
+        - `write_off_date`: datetime
+        - `due_date`: datetime
+        - `net_term_days`: int
+        - `has_advance_charges`: bool, false by default
+        - `use_for_proration`: bool, false by default
+        - `paid_at`: datetime
+        - `line_items`: list of object of id, date_from, date_to, subscription_id, description, unit_amount,
+          quantity, amount, unit_amount_in_decimal, quantity_in_decimal, amount_in_decimal, entity_type, entity_id,
+          item_level_discount1_entity_id, item_level_discount1_amount, item_level_discount2_entity_id,
+          item_level_discount2_amount, tax1_name, tax1_amount, tax2_name, tax2_amount, tax3_name, tax3_amount,
+          tax4_name, tax4_amount, tax5_name, tax5_amount, tax6_name, tax6_amount, tax7_name, tax7_amount, tax8_name,
+          tax8_amount, tax9_name, tax9_amount, tax10_name, tax10_amount, is_partial_tax_applied, taxable_amount,
+          proration_mode, created_at
+        - `payment_reference_numbers`: list of object of id, type, number
+        - `line_item_tiers`: list of object of line_item_id, starting_unit, ending_unit, quantity_used, unit_amount,
+          starting_unit_in_decimal, ending_unit_in_decimal, quantity_used_in_decimal, unit_amount_in_decimal
+        - `discounts`: list of object of line_item_id, entity_type, entity_id, description, amount
+        - `taxes`: list of object of name, rate, amount, description, juris_type, juris_name, juris_code
+        - `credit_note`: object of id
+        - `payments`: list of object of id, amount, payment_method, date, reference_number
+        - `notes`: list of object of entity_type, entity_id, note
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `line_item_addresses`: list of object of line_item_id, first_name, last_name, email, company, phone, line1,
+          line2, line3, city, state_code, state, zip, country, validation_status
         """
         return await self._call(_IMPORT_INVOICE, None, params)
 
@@ -615,6 +802,10 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/apply_payments.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transactions`: list of object of id, amount
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_APPLY_PAYMENTS, id, params)
 
@@ -631,6 +822,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/delete_line_items.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `line_items`: list of object of id
         """
         return await self._call(_DELETE_LINE_ITEMS, id, params)
 
@@ -640,6 +834,10 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/apply_credits.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `credit_notes`: list of object of id
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_APPLY_CREDITS, id, params)
 
@@ -657,6 +855,13 @@ class Invoices(Resource):
         """GET /api/v2/invoices.
 
         Rows hold `invoice`. Sorted by `date` unless told otherwise.
+
+        Parameters:
+        - `paid_on_after`: datetime
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -675,6 +880,10 @@ class Invoices(Resource):
         """GET /api/v2/customers/{id}/invoices.
 
         Rows hold `invoice`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_INVOICES_FOR_CUSTOMER, id, filters, into, params)
 
@@ -694,6 +903,10 @@ class Invoices(Resource):
         """GET /api/v2/subscriptions/{id}/invoices.
 
         Rows hold `invoice`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_INVOICES_FOR_SUBSCRIPTION, id, filters, into, params)
 
@@ -701,6 +914,11 @@ class Invoices(Resource):
         """GET /api/v2/invoices/{id}.
 
         Returns `invoice`.
+
+        Parameters:
+        - `line_item`: object of subscription_id, customer_id
+        - `line_items_limit`: int, 1 to 300
+        - `line_items_offset`: str, at most 1000 characters
         """
         return await self._call(_RETRIEVE, id, params)
 
@@ -708,6 +926,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/pdf.
 
         Returns `download`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `disposition_type`: DispositionType
         """
         return await self._call(_PDF, id, params)
 
@@ -735,6 +956,10 @@ class Invoices(Resource):
         """GET /api/v2/invoices/payment_reference_numbers.
 
         Rows hold `payment_reference_number`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_PAYMENT_REFERENCE_NUMBERS, None, filters, into, params)
 
@@ -742,6 +967,19 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/add_charge.
 
         Required: `amount`, `description`. Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1, required
+        - `description`: str, at most 250 characters, required
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `avalara_tax_code`: str, at most 50 characters
+        - `hsn_code`: str, at most 50 characters
+        - `taxjar_product_code`: str, at most 50 characters
+        - `line_item`: object of date_from, date_to
+        - `comment`: str, at most 300 characters
+        - `subscription_id`: str, at most 50 characters
         """
         return await self._call(_ADD_CHARGE, id, params)
 
@@ -752,6 +990,16 @@ class Invoices(Resource):
 
         Required: `addon_id`. Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 1.0 only.
         The other catalogue has `invoices.add_charge_item`.
+
+        Parameters:
+        - `addon_id`: str, at most 100 characters, required
+        - `addon_quantity`: int, at least 1
+        - `addon_unit_price`: int, at least 0
+        - `addon_quantity_in_decimal`: str, at most 33 characters
+        - `addon_unit_price_in_decimal`: str, at most 39 characters
+        - `line_item`: object of date_from, date_to
+        - `comment`: str, at most 300 characters
+        - `subscription_id`: str, at most 50 characters
         """
         return await self._call(_ADD_ADDON_CHARGE, id, params)
 
@@ -762,6 +1010,14 @@ class Invoices(Resource):
 
         Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `invoices.add_addon_charge`.
+
+        Parameters:
+        - `item_price`: object of item_price_id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          date_from, date_to
+        - `item_tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `comment`: str, at most 300 characters
+        - `subscription_id`: str, at most 50 characters
         """
         return await self._call(_ADD_CHARGE_ITEM, id, params)
 
@@ -769,6 +1025,13 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/close.
 
         Returns `invoice`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
+        - `invoice_note`: str, at most 2000 characters
+        - `remove_general_note`: bool, false by default
+        - `notes_to_remove`: list of object of entity_type, entity_id
+        - `invoice_date`: datetime
         """
         return await self._call(_CLOSE, id, params)
 
@@ -778,6 +1041,13 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/collect_payment.
 
         Returns `invoice`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1
+        - `authorization_transaction_id`: str, at most 40 characters
+        - `payment_source_id`: str, at most 40 characters
+        - `comment`: str, at most 300 characters
+        - `payment_initiator`: PaymentInitiator
         """
         return await self._call(_COLLECT_PAYMENT, id, params)
 
@@ -787,6 +1057,11 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/record_payment.
 
         Returns `invoice`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transaction`: object of amount, payment_method, reference_number, custom_payment_method_id, id_at_gateway,
+          status, date, error_code, error_text
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_RECORD_PAYMENT, id, params)
 
@@ -796,6 +1071,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/record_tax_withheld.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `tax_withheld`: object of amount, reference_number, date, description
         """
         return await self._call(_RECORD_TAX_WITHHELD, id, params)
 
@@ -805,6 +1083,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/remove_tax_withheld.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `tax_withheld`: object of id
         """
         return await self._call(_REMOVE_TAX_WITHHELD, id, params)
 
@@ -813,6 +1094,12 @@ class Invoices(Resource):
 
         Returns `invoice`, `transaction` and where there is one `credit_note`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `refund_amount`: int, at least 1
+        - `credit_note`: object of reason_code, create_reason_code
+        - `comment`: str, at most 300 characters
+        - `customer_notes`: str, at most 2000 characters
         """
         return await self._call(_REFUND, id, params)
 
@@ -823,6 +1110,12 @@ class Invoices(Resource):
 
         Returns `invoice` and where there is one `transaction`, `credit_note`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `transaction`: object of amount, payment_method, reference_number, custom_payment_method_id, date
+        - `credit_note`: object of reason_code, create_reason_code
+        - `comment`: str, at most 65000 characters
+        - `customer_notes`: str, at most 2000 characters
         """
         return await self._call(_RECORD_REFUND, id, params)
 
@@ -832,6 +1125,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/remove_payment.
 
         Returns `invoice`, `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `transaction`: object of id
         """
         return await self._call(_REMOVE_PAYMENT, id, params)
 
@@ -841,6 +1137,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/remove_credit_note.
 
         Returns `invoice`, `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `credit_note`: object of id
         """
         return await self._call(_REMOVE_CREDIT_NOTE, id, params)
 
@@ -850,6 +1149,10 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/void.
 
         Returns `invoice` and where there is one `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
+        - `void_reason_code`: str, at most 100 characters
         """
         return await self._call(_VOID_INVOICE, id, params)
 
@@ -857,6 +1160,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/write_off.
 
         Returns `invoice`, `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_WRITE_OFF, id, params)
 
@@ -866,6 +1172,11 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/void_before_capture.
 
         Returns `invoice` and where there is one `credit_note`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
+        - `void_reason_code`: str, at most 100 characters
+        - `invoice_action`: InvoiceAction
         """
         return await self._call(_VOID_BEFORE_CAPTURE, id, params)
 
@@ -880,6 +1191,9 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/delete.
 
         Returns `invoice`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_DELETE, id, params)
 
@@ -889,6 +1203,17 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/update_details.
 
         Returns `invoice`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured.
+
+        Parameters:
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `vat_number`: str, at most 20 characters
+        - `vat_number_prefix`: str, at most 10 characters
+        - `po_number`: str, at most 100 characters
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_UPDATE_DETAILS, id, params)
 
@@ -898,6 +1223,10 @@ class Invoices(Resource):
         """POST /api/v2/invoices/{id}/apply_payment_schedule_scheme.
 
         Required: `scheme_id`. Returns `invoice`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `scheme_id`: str, required
+        - `amount`: int, at least 0
         """
         return await self._call(_APPLY_PAYMENT_SCHEDULE_SCHEME, id, params)
 

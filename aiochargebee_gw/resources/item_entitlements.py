@@ -71,6 +71,12 @@ class ItemEntitlements(Resource):
         """GET /api/v2/items/{id}/item_entitlements.
 
         Rows hold `item_entitlement`.
+
+        Parameters:
+        - `include_drafts`: bool, false by default
+        - `embed`: str, at most 1000 characters
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ITEM_ENTITLEMENTS_FOR_ITEM, id, filters, into, params)
 
@@ -91,6 +97,11 @@ class ItemEntitlements(Resource):
         """GET /api/v2/features/{id}/item_entitlements.
 
         Rows hold `item_entitlement`.
+
+        Parameters:
+        - `include_drafts`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ITEM_ENTITLEMENTS_FOR_FEATURE, id, filters, into, params)
 
@@ -100,6 +111,10 @@ class ItemEntitlements(Resource):
         """POST /api/v2/features/{id}/item_entitlements.
 
         Required: `action`. Rows hold `item_entitlement`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `action`: Action, required
+        - `item_entitlements`: list of object of item_id, item_type, value
         """
         return await self._posted(_ADD_ITEM_ENTITLEMENTS, id, params)
 
@@ -109,5 +124,9 @@ class ItemEntitlements(Resource):
         """POST /api/v2/items/{id}/item_entitlements.
 
         Required: `action`. Rows hold `item_entitlement`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `action`: Action, required
+        - `item_entitlements`: list of object of feature_id, value
         """
         return await self._posted(_UPSERT_OR_REMOVE_ITEM_ENTITLEMENTS_FOR_ITEM, id, params)

@@ -62,6 +62,12 @@ class ItemFamilies(Resource):
 
         Required: `id`, `name`. Returns `item_family`. Takes custom fields (`cf_*`). An idempotency key is sent and
         honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `id`: str, at most 50 characters, required
+        - `name`: str, at most 50 characters, required
+        - `description`: str, at most 500 characters
+        - `business_entity_id`: str, at most 50 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -86,6 +92,10 @@ class ItemFamilies(Resource):
         """GET /api/v2/item_families.
 
         Rows hold `item_family`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -94,6 +104,10 @@ class ItemFamilies(Resource):
 
         Returns `item_family`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog
         2.0 only.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `description`: str, at most 500 characters
         """
         return await self._call(_UPDATE, id, params)
 

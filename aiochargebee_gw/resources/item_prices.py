@@ -139,6 +139,43 @@ class ItemPrices(Resource):
 
         Required: `id`, `name`, `item_id`. Returns `item_price`. Takes custom fields (`cf_*`). An idempotency key is
         sent and honoured. Product Catalog 2.0 only. The other catalogue has `plans.create`.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 100 characters, required
+        - `description`: str, at most 2000 characters
+        - `item_id`: str, at most 100 characters, required
+        - `invoice_notes`: str, at most 2000 characters
+        - `proration_type`: ItemPriceProrationType
+        - `external_name`: str, at most 100 characters
+        - `currency_code`: str, at most 3 characters
+        - `price_variant_id`: str, at most 100 characters
+        - `is_taxable`: bool, true by default
+        - `free_quantity`: int, at least 0
+        - `free_quantity_in_decimal`: str, at most 33 characters
+        - `metadata`: any JSON
+        - `show_description_in_invoices`: bool, false by default
+        - `show_description_in_quotes`: bool, false by default
+        - `usage_accumulation_reset_frequency`: UsageAccumulationResetFrequency
+        - `business_entity_id`: str, at most 50 characters
+        - `pricing_model`: PricingModel
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `period_unit`: ItemPricePeriodUnit
+        - `period`: int, at least 1
+        - `trial_period_unit`: ItemPriceTrialPeriodUnit
+        - `trial_period`: int, at least 0
+        - `shipping_period`: int, at least 1
+        - `shipping_period_unit`: ItemPriceShippingPeriodUnit
+        - `billing_cycles`: int, at least 1
+        - `trial_end_action`: ItemPriceTrialEndAction
+        - `tax_detail`: object of tax_profile_id, avalara_tax_code, hsn_code, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, taxjar_product_code
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `accounting_detail`: object of sku, accounting_code, accounting_category1, accounting_category2,
+          accounting_category3, accounting_category4
         """
         return await self._call(_CREATE, None, params)
 
@@ -154,6 +191,41 @@ class ItemPrices(Resource):
 
         Returns `item_price`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog
         2.0 only. The other catalogue has `plans.update`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `proration_type`: ItemPriceProrationType
+        - `price_variant_id`: str, at most 100 characters
+        - `status`: ItemPriceStatus
+        - `external_name`: str, at most 100 characters
+        - `usage_accumulation_reset_frequency`: UsageAccumulationResetFrequency
+        - `currency_code`: str, at most 3 characters
+        - `invoice_notes`: str, at most 2000 characters
+        - `is_taxable`: bool, true by default
+        - `free_quantity`: int, at least 0
+        - `free_quantity_in_decimal`: str, at most 33 characters
+        - `metadata`: any JSON
+        - `pricing_model`: PricingModel
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `period_unit`: ItemPricePeriodUnit
+        - `period`: int, at least 1
+        - `trial_period_unit`: ItemPriceTrialPeriodUnit
+        - `trial_period`: int, at least 0
+        - `shipping_period`: int, at least 1
+        - `shipping_period_unit`: ItemPriceShippingPeriodUnit
+        - `billing_cycles`: int, at least 1
+        - `trial_end_action`: ItemPriceTrialEndAction
+        - `tax_detail`: object of tax_profile_id, avalara_tax_code, hsn_code, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, taxjar_product_code
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `accounting_detail`: object of sku, accounting_code, accounting_category1, accounting_category2,
+          accounting_category3, accounting_category4
+        - `show_description_in_invoices`: bool
+        - `show_description_in_quotes`: bool
         """
         return await self._call(_UPDATE, id, params)
 
@@ -172,6 +244,11 @@ class ItemPrices(Resource):
 
         Rows hold `item_price`. Sorted by `id` unless told otherwise. Product Catalog 2.0 only. The other catalogue
         has `plans.list`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: name, id, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -198,6 +275,11 @@ class ItemPrices(Resource):
         """GET /api/v2/item_prices/{id}/applicable_items.
 
         Rows hold `item`. Sorted by `id` unless told otherwise. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: name, id, updated_at
         """
         return self._list(_FIND_APPLICABLE_ITEMS, id, filters, into, params)
 
@@ -217,6 +299,12 @@ class ItemPrices(Resource):
         """GET /api/v2/item_prices/{id}/applicable_item_prices.
 
         Rows hold `item_price`. Sorted by `id` unless told otherwise. Product Catalog 2.0 only.
+
+        Parameters:
+        - `item_id`: str, at most 100 characters
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: name, id, updated_at
         """
         return self._list(_FIND_APPLICABLE_ITEM_PRICES, id, filters, into, params)
 

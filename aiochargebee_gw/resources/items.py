@@ -97,6 +97,31 @@ class Items(Resource):
 
         Required: `id`, `name`, `type`, `item_family_id`. Returns `item`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 100 characters, required
+        - `type`: ItemType, required
+        - `description`: str, at most 2000 characters
+        - `item_family_id`: str, at most 100 characters, required
+        - `is_giftable`: bool, false by default
+        - `is_shippable`: bool, false by default
+        - `external_name`: str, at most 100 characters
+        - `enabled_in_portal`: bool, true by default
+        - `redirect_url`: str, at most 500 characters
+        - `enabled_for_checkout`: bool, true by default
+        - `item_applicability`: ItemApplicability
+        - `applicable_items`: list of str, at most 100 items
+        - `bundle_configuration`: object of type
+        - `unit`: str, at most 30 characters
+        - `gift_claim_redirect_url`: str, at most 500 characters
+        - `included_in_mrr`: bool
+        - `metered`: bool, false by default
+        - `usage_calculation`: ItemUsageCalculation
+        - `is_percentage_pricing`: bool, false by default
+        - `metadata`: any JSON
+        - `business_entity_id`: str, at most 50 characters
+        - `bundle_items_to_add`: list of object of item_id, item_type, quantity, price_allocation
         """
         return await self._call(_CREATE, None, params)
 
@@ -112,6 +137,29 @@ class Items(Resource):
 
         Returns `item`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0
         only.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `is_shippable`: bool, false by default
+        - `external_name`: str, at most 100 characters
+        - `item_family_id`: str, at most 100 characters
+        - `enabled_in_portal`: bool, true by default
+        - `redirect_url`: str, at most 500 characters
+        - `enabled_for_checkout`: bool, true by default
+        - `item_applicability`: ItemApplicability
+        - `clear_applicable_items`: bool, false by default
+        - `applicable_items`: list of str, at most 100 items
+        - `bundle_configuration`: object of type
+        - `unit`: str, at most 30 characters
+        - `gift_claim_redirect_url`: str, at most 500 characters
+        - `metadata`: any JSON
+        - `included_in_mrr`: bool
+        - `status`: ItemStatus
+        - `is_percentage_pricing`: bool, false by default
+        - `bundle_items_to_add`: list of object of item_id, item_type, quantity, price_allocation
+        - `bundle_items_to_update`: list of object of item_id, item_type, quantity, price_allocation
+        - `bundle_items_to_remove`: list of object of item_id, item_type
         """
         return await self._call(_UPDATE, id, params)
 
@@ -129,6 +177,11 @@ class Items(Resource):
         """GET /api/v2/items.
 
         Rows hold `item`. Sorted by `id` unless told otherwise. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: name, id, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 

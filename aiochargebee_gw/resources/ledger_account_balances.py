@@ -54,5 +54,9 @@ class LedgerAccountBalances(Resource):
         """GET /api/v2/ledger_account_balances.
 
         A filter by `subscription_id` is required. Rows hold `ledger_account_balance`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_LEDGER_ACCOUNT_BALANCES, None, (required, *filters), into, params)

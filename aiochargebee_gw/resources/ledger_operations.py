@@ -115,6 +115,11 @@ class LedgerOperations(Resource):
 
         A filter by `subscription_id` is required. Rows hold `ledger_operation`. Sorted by `created_at` unless told
         otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at
         """
         return self._list(_LIST_LEDGER_OPERATIONS, None, (required, *filters), into, params)
 
@@ -124,6 +129,14 @@ class LedgerOperations(Resource):
         Required: `subscription_id`, `unit_id`, `amount`, `ledger_operation_timestamp`. Returns `ledger_operations`,
         `ledger_account_balance`, `grant_blocks`, `ledger_entries` and where there is one `ledger_operation`. No
         idempotency key is honoured. Sent as JSON.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters, required
+        - `unit_id`: str, at most 50 characters, required
+        - `amount`: str, at most 36 characters, required
+        - `ledger_operation_timestamp`: datetime, required
+        - `metadata`: any JSON
         """
         return await self._call(_CAPTURE, None, params)
 
@@ -133,6 +146,15 @@ class LedgerOperations(Resource):
         Required: `subscription_id`, `unit_id`, `amount`, `ledger_operation_timestamp`. Returns `ledger_operations`,
         `ledger_account_balance`, `grant_blocks`, `ledger_entries` and where there is one `ledger_operation`. No
         idempotency key is honoured. Sent as JSON.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters, required
+        - `unit_id`: str, at most 50 characters, required
+        - `amount`: str, at most 36 characters, required
+        - `ledger_operation_timestamp`: datetime, required
+        - `auto_release_timestamp`: datetime
+        - `metadata`: any JSON
         """
         return await self._call(_AUTHORIZE, None, params)
 
@@ -144,6 +166,13 @@ class LedgerOperations(Resource):
         Required: `authorization_id`, `amount`, `ledger_operation_timestamp`. Returns `ledger_operations`,
         `ledger_account_balance`, `grant_blocks`, `ledger_entries` and where there is one `ledger_operation`. No
         idempotency key is honoured. Sent as JSON.
+
+        Parameters:
+        - `authorization_id`: str, at most 50 characters, required
+        - `id`: str, at most 50 characters
+        - `amount`: str, at most 36 characters, required
+        - `ledger_operation_timestamp`: datetime, required
+        - `metadata`: any JSON
         """
         return await self._call(_CAPTURE_AUTHORIZATION, None, params)
 
@@ -155,6 +184,12 @@ class LedgerOperations(Resource):
         Required: `authorization_id`, `ledger_operation_timestamp`. Returns `ledger_operations`,
         `ledger_account_balance`, `grant_blocks`, `ledger_entries` and where there is one `ledger_operation`. No
         idempotency key is honoured. Sent as JSON.
+
+        Parameters:
+        - `authorization_id`: str, at most 50 characters, required
+        - `id`: str, at most 50 characters
+        - `ledger_operation_timestamp`: datetime, required
+        - `metadata`: any JSON
         """
         return await self._call(_RELEASE_AUTHORIZATION, None, params)
 
@@ -163,5 +198,14 @@ class LedgerOperations(Resource):
 
         Required: `subscription_id`, `unit_id`, `amount`, `expires_at`. Returns `ledger_account_balance`,
         `ledger_operations`, `grant_blocks`, `ledger_entries`. No idempotency key is honoured. Sent as JSON.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `unit_id`: str, at most 50 characters, required
+        - `id`: str
+        - `amount`: str, at most 36 characters, required
+        - `effective_from`: datetime
+        - `expires_at`: datetime, required
+        - `metadata`: any JSON
         """
         return await self._call(_ALLOCATE, None, params)

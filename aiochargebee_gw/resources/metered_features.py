@@ -45,6 +45,13 @@ class MeteredFeatures(Resource):
         """POST /api/v2/metered_features.
 
         Required: `name`, `feature_unit`, `query`. Returns `meter`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters, required
+        - `description`: str, at most 250 characters
+        - `feature_unit`: str, at most 50 characters, required
+        - `query`: str, at most 500 characters, required
+        - `column_definitions`: list of object of column_name, data_type
         """
         return await self._call(_CREATE, None, params)
 

@@ -47,5 +47,10 @@ class Meters(Resource):
         """GET /api/v2/meters.
 
         Rows hold `meter`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: id, name, created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)

@@ -30,5 +30,9 @@ class OfferEvents(Resource):
 
         Required: `personalized_offer_id`, `type`. Returns nothing. No idempotency key is honoured. Sent as JSON.
         Refused: it is on the host `{site}.grow.chargebee.com`, which the gateway does not reach.
+
+        Parameters:
+        - `personalized_offer_id`: str, at most 50 characters, required
+        - `type`: OfferEventType, required
         """
         return await self._call(_OFFER_EVENTS, None, params)

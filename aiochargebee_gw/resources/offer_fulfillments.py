@@ -43,6 +43,10 @@ class OfferFulfillments(Resource):
         Required: `personalized_offer_id`, `option_id`. Returns `offer_fulfillment` and where there is one
         `hosted_page`. No idempotency key is honoured. Sent as JSON. Refused: it is on the host
         `{site}.grow.chargebee.com`, which the gateway does not reach.
+
+        Parameters:
+        - `personalized_offer_id`: str, at most 50 characters, required
+        - `option_id`: str, at most 50 characters, required
         """
         return await self._call(_OFFER_FULFILLMENTS, None, params)
 
@@ -63,5 +67,10 @@ class OfferFulfillments(Resource):
 
         Required: `id`, `status`. Returns `offer_fulfillment`. No idempotency key is honoured. Sent as JSON. Refused:
         it is on the host `{site}.grow.chargebee.com`, which the gateway does not reach.
+
+        Parameters:
+        - `id`: str, at most 50 characters, required
+        - `status`: OfferFulfillmentStatus, required
+        - `failure_reason`: str, at most 100 characters
         """
         return await self._call(_OFFER_FULFILLMENTS_UPDATE, id, params)

@@ -61,5 +61,9 @@ class OmnichannelOneTimeOrders(Resource):
         """GET /api/v2/omnichannel_one_time_orders.
 
         Rows hold `omnichannel_one_time_order`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)

@@ -54,5 +54,9 @@ class OmnichannelSubscriptionItems(Resource):
         """GET /api/v2/omnichannel_subscription_items/{id}/scheduled_changes.
 
         Rows hold `omnichannel_subscription_item_scheduled_change`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_OMNI_SUB_ITEM_SCHEDULE_CHANGES, id, filters, into, params)

@@ -88,6 +88,11 @@ class OmnichannelSubscriptions(Resource):
         """GET /api/v2/omnichannel_subscriptions.
 
         Rows hold `omnichannel_subscription`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -111,6 +116,10 @@ class OmnichannelSubscriptions(Resource):
         """GET /api/v2/omnichannel_subscriptions/{id}/omnichannel_transactions.
 
         Rows hold `omnichannel_transaction`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_OMNICHANNEL_TRANSACTIONS_FOR_OMNICHANNEL_SUBSCRIPTION, id, filters, into, params)
 
@@ -120,6 +129,9 @@ class OmnichannelSubscriptions(Resource):
         """POST /api/v2/omnichannel_subscriptions/{id}/move.
 
         Required: `to_customer_id`. Returns `omnichannel_subscription`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `to_customer_id`: str, at most 50 characters, required
         """
         return await self._call(_MOVE, id, params)
 

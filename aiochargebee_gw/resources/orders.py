@@ -144,6 +144,17 @@ class Orders(Resource):
         """POST /api/v2/orders.
 
         Required: `invoice_id`. Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 40 characters
+        - `invoice_id`: str, at most 50 characters, required
+        - `status`: OrderStatus
+        - `reference_id`: str, at most 50 characters
+        - `fulfillment_status`: str, at most 50 characters
+        - `note`: str, at most 600 characters
+        - `tracking_id`: str, at most 50 characters
+        - `tracking_url`: str, at most 255 characters
+        - `batch_id`: str, at most 50 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -151,6 +162,25 @@ class Orders(Resource):
         """POST /api/v2/orders/{id}.
 
         Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `reference_id`: str, at most 50 characters
+        - `batch_id`: str, at most 50 characters
+        - `note`: str, at most 600 characters
+        - `shipping_date`: datetime
+        - `order_date`: datetime
+        - `cancelled_at`: datetime
+        - `cancellation_reason`: OrderCancellationReason
+        - `shipped_at`: datetime
+        - `delivered_at`: datetime
+        - `order_line_items`: list of object of id, status, sku
+        - `tracking_url`: str, at most 255 characters
+        - `tracking_id`: str, at most 50 characters
+        - `shipment_carrier`: str, at most 50 characters
+        - `fulfillment_status`: str, at most 50 characters
+        - `status`: OrderStatus
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
         """
         return await self._call(_UPDATE, id, params)
 
@@ -159,6 +189,34 @@ class Orders(Resource):
 
         Required: `invoice_id`, `status`, `created_at`, `order_date`, `shipping_date`. Returns `order`. An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 40 characters
+        - `document_number`: str, at most 50 characters
+        - `invoice_id`: str, at most 50 characters, required
+        - `status`: OrderStatus, required
+        - `subscription_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters
+        - `created_at`: datetime, required
+        - `order_date`: datetime, required
+        - `shipping_date`: datetime, required
+        - `reference_id`: str, at most 50 characters
+        - `fulfillment_status`: str, at most 50 characters
+        - `note`: str, at most 600 characters
+        - `tracking_id`: str, at most 50 characters
+        - `tracking_url`: str, at most 255 characters
+        - `batch_id`: str, at most 50 characters
+        - `shipment_carrier`: str, at most 50 characters
+        - `shipping_cut_off_date`: datetime
+        - `delivered_at`: datetime
+        - `shipped_at`: datetime
+        - `cancelled_at`: datetime
+        - `cancellation_reason`: OrderCancellationReason
+        - `refundable_credits_issued`: int, at least 0
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
         """
         return await self._call(_IMPORT_ORDER, None, params)
 
@@ -175,6 +233,13 @@ class Orders(Resource):
         """POST /api/v2/orders/{id}/cancel.
 
         Required: `cancellation_reason`. Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `cancellation_reason`: OrderCancellationReason, required
+        - `credit_note`: object of total
+        - `customer_notes`: str, at most 2000 characters
+        - `comment`: str, at most 300 characters
+        - `cancelled_at`: datetime
         """
         return await self._call(_CANCEL, id, params)
 
@@ -184,6 +249,11 @@ class Orders(Resource):
         """POST /api/v2/orders/{id}/create_refundable_credit_note.
 
         Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `credit_note`: object of reason_code, total
+        - `customer_notes`: str, at most 2000 characters
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_CREATE_REFUNDABLE_CREDIT_NOTE, id, params)
 
@@ -191,6 +261,9 @@ class Orders(Resource):
         """POST /api/v2/orders/{id}/reopen.
 
         Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `void_cancellation_credit_notes`: bool
         """
         return await self._call(_REOPEN, id, params)
 
@@ -222,6 +295,13 @@ class Orders(Resource):
         """GET /api/v2/orders.
 
         Rows hold `order`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `exclude_deleted_credit_notes`: bool
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -240,6 +320,10 @@ class Orders(Resource):
         """GET /api/v2/invoices/{id}/orders.
 
         Rows hold `order`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_ORDERS_FOR_INVOICE, id, filters, into, params)
 
@@ -247,6 +331,11 @@ class Orders(Resource):
         """POST /api/v2/orders/{id}/resend.
 
         Returns `order`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `shipping_date`: datetime
+        - `resend_reason`: str, at most 100 characters
+        - `order_line_items`: list of object of id, fulfillment_quantity
         """
         return await self._call(_RESEND, id, params)
 

@@ -47,6 +47,20 @@ class PaymentIntents(Resource):
         """POST /api/v2/payment_intents.
 
         Required: `amount`, `currency_code`. Returns `payment_intent`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `customer_id`: str, at most 50 characters
+        - `amount`: int, at least 0, required
+        - `currency_code`: str, at most 3 characters, required
+        - `gateway_account_id`: str, at most 50 characters
+        - `reference_id`: str, at most 200 characters
+        - `defer_payment_method_type`: bool, false by default
+        - `payment_method_type`: PaymentIntentPaymentMethodType
+        - `success_url`: str, at most 250 characters
+        - `failure_url`: str, at most 250 characters
+        - `payment_method_options`: any JSON
         """
         return await self._call(_CREATE, None, params)
 
@@ -54,6 +68,15 @@ class PaymentIntents(Resource):
         """POST /api/v2/payment_intents/{id}.
 
         Returns `payment_intent`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 0
+        - `currency_code`: str, at most 3 characters
+        - `gateway_account_id`: str, at most 50 characters
+        - `payment_method_type`: PaymentIntentPaymentMethodType
+        - `success_url`: str, at most 250 characters
+        - `failure_url`: str, at most 250 characters
+        - `payment_method_options`: any JSON
         """
         return await self._call(_UPDATE, id, params)
 

@@ -61,6 +61,13 @@ class PaymentScheduleSchemes(Resource):
 
         Required: `number_of_schedules`, `period_unit`, `name`. Returns `payment_schedule_scheme`. An idempotency key
         is sent and honoured.
+
+        Parameters:
+        - `number_of_schedules`: int, 1 to 52, required
+        - `period_unit`: PaymentScheduleSchemePeriodUnit, required
+        - `period`: int, 1 to 30
+        - `name`: str, at most 100 characters, required
+        - `flexible_schedules`: list of object of period, amount_percentage
         """
         return await self._call(_CREATE, None, params)
 
@@ -87,6 +94,10 @@ class PaymentScheduleSchemes(Resource):
         """GET /api/v2/payment_schedule_schemes.
 
         Rows hold `payment_schedule_scheme`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

@@ -51,6 +51,10 @@ class PaymentSchedules(Resource):
         """GET /api/v2/payment_schedules.
 
         Rows hold `payment_schedule`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

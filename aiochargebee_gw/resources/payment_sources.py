@@ -209,6 +209,16 @@ class PaymentSources(Resource):
 
         Required: `customer_id`, `type`, `tmp_token`. Returns `customer`, `payment_source`. An idempotency key is
         sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `gateway_account_id`: str, at most 50 characters
+        - `type`: Type, required
+        - `tmp_token`: str, at most 65000 characters, required
+        - `issuing_country`: str, at most 50 characters
+        - `brand_id`: str
+        - `replace_primary_payment_source`: bool, false by default
+        - `additional_information`: any JSON
         """
         return await self._call(_CREATE_USING_TEMP_TOKEN, None, params)
 
@@ -219,6 +229,24 @@ class PaymentSources(Resource):
 
         Required: `customer_id`, `type`. Returns `customer`, `payment_source`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `type`: Type, required
+        - `gateway_account_id`: str, at most 50 characters
+        - `reference_id`: str, at most 200 characters
+        - `issuing_country`: str, at most 50 characters
+        - `replace_primary_payment_source`: bool, false by default
+        - `payment_method_token`: str, at most 100 characters
+        - `customer_profile_token`: str, at most 100 characters
+        - `network_transaction_id`: str, at most 100 characters
+        - `mandate_id`: str, at most 100 characters
+        - `skip_retrieval`: bool, false by default
+        - `card`: object of last4, iin, expiry_month, expiry_year, brand, funding_type
+        - `billing_address`: object of first_name, last_name, email, line1, line2, line3, city, state_code, state,
+          zip, country
+        - `additional_information`: any JSON
         """
         return await self._call(_CREATE_USING_PERMANENT_TOKEN, None, params)
 
@@ -229,6 +257,12 @@ class PaymentSources(Resource):
 
         Required: `customer_id`, `token_id`. Returns `customer`, `payment_source`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `replace_primary_payment_source`: bool, false by default
+        - `token_id`: str, at most 40 characters, required
         """
         return await self._call(_CREATE_USING_TOKEN, None, params)
 
@@ -238,6 +272,13 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/create_using_payment_intent.
 
         Required: `customer_id`. Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_info, additional_information
+        - `replace_primary_payment_source`: bool, false by default
         """
         return await self._call(_CREATE_USING_PAYMENT_INTENT, None, params)
 
@@ -247,6 +288,11 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/create_voucher_payment_source.
 
         Required: `customer_id`. Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `voucher_payment_source`: object of voucher_type, gateway_account_id, tax_id, billing_address
         """
         return await self._call(_CREATE_VOUCHER_PAYMENT_SOURCE, None, params)
 
@@ -254,6 +300,14 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/create_card.
 
         Required: `customer_id`. Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `card`: object of gateway_account_id, first_name, last_name, number, expiry_month, expiry_year, cvv,
+          preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code, billing_state, billing_zip,
+          billing_country, additional_information
+        - `replace_primary_payment_source`: bool, false by default
         """
         return await self._call(_CREATE_CARD, None, params)
 
@@ -263,6 +317,15 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/create_bank_account.
 
         Required: `customer_id`. Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `brand_id`: str
+        - `bank_account`: object of gateway_account_id, iban, first_name, last_name, company, email, phone,
+          bank_name, account_number, routing_number, bank_code, account_type, account_holder_type, echeck_type,
+          swedish_identity_number, billing_address
+        - `issuing_country`: str, at most 50 characters
+        - `replace_primary_payment_source`: bool, false by default
         """
         return await self._call(_CREATE_BANK_ACCOUNT, None, params)
 
@@ -272,6 +335,13 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/{id}/update_card.
 
         Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `card`: object of first_name, last_name, expiry_month, expiry_year, billing_addr1, billing_addr2,
+          billing_city, billing_zip, billing_state_code, billing_state, billing_country, additional_information
+        - `gateway_meta_data`: any JSON
+        - `reference_transaction`: str, at most 50 characters
+        - `network_transaction_reference`: object of original_network_transaction_id
         """
         return await self._call(_UPDATE_CARD, id, params)
 
@@ -281,6 +351,9 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/{id}/update_bank_account.
 
         Returns `customer`, `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `bank_account`: object of first_name, last_name, email
         """
         return await self._call(_UPDATE_BANK_ACCOUNT, id, params)
 
@@ -290,6 +363,10 @@ class PaymentSources(Resource):
         """POST /api/v2/payment_sources/{id}/verify_bank_account.
 
         Required: `amount1`, `amount2`. Returns `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount1`: int, at least 0, required
+        - `amount2`: int, at least 0, required
         """
         return await self._call(_VERIFY_BANK_ACCOUNT, id, params)
 
@@ -310,6 +387,11 @@ class PaymentSources(Resource):
         """GET /api/v2/payment_sources/{id}/gateway_payment_method_tokens.
 
         Rows hold `gateway_payment_method_token`.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_GATEWAY_TOKENS_FOR_PAYMENT_SOURCE, id, filters, into, params)
 
@@ -336,6 +418,13 @@ class PaymentSources(Resource):
         """GET /api/v2/payment_sources.
 
         Rows hold `payment_source`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -346,6 +435,9 @@ class PaymentSources(Resource):
 
         Required: `gateway_account_id`. Returns `customer`, `payment_source`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `gateway_account_id`: str, at most 50 characters, required
         """
         return await self._call(_SWITCH_GATEWAY_ACCOUNT, id, params)
 
@@ -356,6 +448,9 @@ class PaymentSources(Resource):
 
         Required: `gateway_account_id`. Returns `third_party_payment_method`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `gateway_account_id`: str, at most 50 characters, required
         """
         return await self._call(_EXPORT_PAYMENT_SOURCE, id, params)
 

@@ -64,6 +64,12 @@ class PaymentVouchers(Resource):
         """POST /api/v2/payment_vouchers.
 
         Required: `customer_id`. Returns `payment_voucher`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `voucher_payment_source`: object of voucher_type
+        - `invoice_allocations`: list of object of invoice_id
+        - `payment_source_id`: str, at most 40 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -93,6 +99,11 @@ class PaymentVouchers(Resource):
         """GET /api/v2/invoices/{id}/payment_vouchers.
 
         Rows hold `payment_voucher`. Sorted by `date` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date, updated_at
         """
         return self._list(_PAYMENT_VOUCHERS_FOR_INVOICE, id, filters, into, params)
 
@@ -113,5 +124,10 @@ class PaymentVouchers(Resource):
         """GET /api/v2/customers/{id}/payment_vouchers.
 
         Rows hold `payment_voucher`. Sorted by `date` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date, updated_at
         """
         return self._list(_PAYMENT_VOUCHERS_FOR_CUSTOMER, id, filters, into, params)

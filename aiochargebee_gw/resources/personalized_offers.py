@@ -40,5 +40,16 @@ class PersonalizedOffers(Resource):
         Required: `customer_id`. Returns `personalized_offers`, `expires_at` and where there is one `brand`. No
         idempotency key is honoured. Sent as JSON. Refused: it is on the host `{site}.grow.chargebee.com`, which the
         gateway does not reach.
+
+        Parameters:
+        - `first_name`: str, at most 150 characters
+        - `last_name`: str, at most 150 characters
+        - `email`: str, at most 70 characters
+        - `roles`: list of str, at most 50 items
+        - `external_user_id`: str, at most 50 characters
+        - `subscription_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters, required
+        - `custom`: any JSON
+        - `request_context`: object of user_agent, locale, timezone, url, referrer_url
         """
         return await self._call(_PERSONALIZED_OFFERS, None, params)

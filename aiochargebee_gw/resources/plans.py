@@ -142,6 +142,61 @@ class Plans(Resource):
 
         Required: `id`, `name`. Returns `plan`. Takes custom fields (`cf_*`). An idempotency key is sent and
         honoured. Product Catalog 1.0 only. The other catalogue has `item_prices.create`.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 100 characters, required
+        - `invoice_name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `trial_period`: int, at least 1
+        - `trial_period_unit`: PlanTrialPeriodUnit
+        - `trial_end_action`: PlanTrialEndAction
+        - `period`: int, at least 1
+        - `period_unit`: PlanPeriodUnit
+        - `setup_cost`: int, at least 1
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
+        - `currency_code`: str, at most 3 characters
+        - `billing_cycles`: int, at least 1
+        - `pricing_model`: PricingModel
+        - `charge_model`: PlanChargeModel
+        - `free_quantity`: int, at least 0
+        - `free_quantity_in_decimal`: str, at most 33 characters
+        - `addon_applicability`: PlanAddonApplicability
+        - `downgrade_penalty`: float, 0.01 to 100
+        - `redirect_url`: str, at most 500 characters
+        - `enabled_in_hosted_pages`: bool, true by default
+        - `enabled_in_portal`: bool, true by default
+        - `taxable`: bool, true by default
+        - `tax_profile_id`: str, at most 50 characters
+        - `tax_code`: str, at most 50 characters
+        - `hsn_code`: str, at most 50 characters
+        - `taxjar_product_code`: str, at most 50 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `sku`: str, at most 100 characters
+        - `accounting_code`: str, at most 100 characters
+        - `accounting_category1`: str, at most 100 characters
+        - `accounting_category2`: str, at most 100 characters
+        - `accounting_category3`: str, at most 100 characters
+        - `accounting_category4`: str, at most 100 characters
+        - `is_shippable`: bool, false by default
+        - `shipping_frequency_period`: int, at least 1
+        - `shipping_frequency_period_unit`: PlanShippingFrequencyPeriodUnit
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `applicable_addons`: list of object of id
+        - `event_based_addons`: list of object of id, quantity, quantity_in_decimal, on_event, charge_once
+        - `attached_addons`: list of object of id, quantity, quantity_in_decimal, billing_cycles, type
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `show_description_in_invoices`: bool, false by default
+        - `show_description_in_quotes`: bool, false by default
+        - `giftable`: bool, false by default
+        - `status`: PlanStatus
+        - `claim_url`: str, at most 500 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -150,6 +205,57 @@ class Plans(Resource):
 
         Returns `plan`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0
         only. The other catalogue has `item_prices.update`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `invoice_name`: str, at most 100 characters
+        - `description`: str, at most 2000 characters
+        - `trial_period`: int, at least 0
+        - `trial_period_unit`: PlanTrialPeriodUnit
+        - `trial_end_action`: PlanTrialEndAction
+        - `period`: int, at least 1
+        - `period_unit`: PlanPeriodUnit
+        - `setup_cost`: int, at least 1
+        - `price`: int, at least 0
+        - `price_in_decimal`: str, at most 39 characters
+        - `tiers`: list of object of starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal
+        - `currency_code`: str, at most 3 characters
+        - `billing_cycles`: int, at least 1
+        - `pricing_model`: PricingModel
+        - `charge_model`: PlanChargeModel
+        - `free_quantity`: int, at least 0
+        - `free_quantity_in_decimal`: str, at most 33 characters
+        - `addon_applicability`: PlanAddonApplicability
+        - `downgrade_penalty`: float, 0.01 to 100
+        - `redirect_url`: str, at most 500 characters
+        - `enabled_in_hosted_pages`: bool, true by default
+        - `enabled_in_portal`: bool, true by default
+        - `taxable`: bool, true by default
+        - `tax_profile_id`: str, at most 50 characters
+        - `tax_code`: str, at most 50 characters
+        - `hsn_code`: str, at most 50 characters
+        - `taxjar_product_code`: str, at most 50 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `sku`: str, at most 100 characters
+        - `accounting_code`: str, at most 100 characters
+        - `accounting_category1`: str, at most 100 characters
+        - `accounting_category2`: str, at most 100 characters
+        - `accounting_category3`: str, at most 100 characters
+        - `accounting_category4`: str, at most 100 characters
+        - `is_shippable`: bool, false by default
+        - `shipping_frequency_period`: int, at least 1
+        - `shipping_frequency_period_unit`: PlanShippingFrequencyPeriodUnit
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `applicable_addons`: list of object of id
+        - `event_based_addons`: list of object of id, quantity, quantity_in_decimal, on_event, charge_once
+        - `attached_addons`: list of object of id, quantity, quantity_in_decimal, billing_cycles, type
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `show_description_in_invoices`: bool, false by default
+        - `show_description_in_quotes`: bool, false by default
         """
         return await self._call(_UPDATE, id, params)
 
@@ -167,6 +273,11 @@ class Plans(Resource):
         """GET /api/v2/plans.
 
         Rows hold `plan`. Product Catalog 1.0 only. The other catalogue has `item_prices.list`.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -190,6 +301,12 @@ class Plans(Resource):
 
         Required: `from_site`, `id_at_from_site`. Returns `plan`. An idempotency key is sent and honoured. Product
         Catalog 1.0 only.
+
+        Parameters:
+        - `from_site`: str, at most 50 characters, required
+        - `id_at_from_site`: str, at most 100 characters, required
+        - `id`: str, at most 100 characters
+        - `for_site_merging`: bool, false by default
         """
         return await self._call(_COPY, None, params)
 

@@ -41,6 +41,11 @@ class PortalSessions(Resource):
         """POST /api/v2/portal_sessions.
 
         Returns `portal_session`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer`: object of id
+        - `redirect_url`: str, at most 250 characters
+        - `forward_url`: str, at most 250 characters
         """
         return await self._call(_CREATE, None, params)
 
@@ -66,5 +71,8 @@ class PortalSessions(Resource):
         """POST /api/v2/portal_sessions/{id}/activate.
 
         Required: `token`. Returns `portal_session`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `token`: str, at most 70 characters, required
         """
         return await self._call(_ACTIVATE, id, params)

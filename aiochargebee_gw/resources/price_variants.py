@@ -72,6 +72,15 @@ class PriceVariants(Resource):
 
         Required: `id`, `name`. Returns `price_variant`. An idempotency key is sent and honoured. Product Catalog 2.0
         only.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
+        - `name`: str, at most 100 characters, required
+        - `external_name`: str, at most 100 characters
+        - `description`: str, at most 500 characters
+        - `variant_group`: str, at most 100 characters
+        - `business_entity_id`: str, at most 50 characters
+        - `attributes`: list of object of name, value
         """
         return await self._call(_CREATE, None, params)
 
@@ -88,6 +97,14 @@ class PriceVariants(Resource):
         """POST /api/v2/price_variants/{id}.
 
         Returns `price_variant`. An idempotency key is sent and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `external_name`: str, at most 100 characters
+        - `description`: str, at most 500 characters
+        - `variant_group`: str, at most 100 characters
+        - `status`: PriceVariantStatus
+        - `attributes`: list of object of name, value
         """
         return await self._call(_UPDATE, id, params)
 
@@ -112,6 +129,11 @@ class PriceVariants(Resource):
         """GET /api/v2/price_variants.
 
         Rows hold `price_variant`. Sorted by `created_at` unless told otherwise. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: name, id, status, created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 

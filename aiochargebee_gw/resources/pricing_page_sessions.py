@@ -75,6 +75,23 @@ class PricingPageSessions(Resource):
         """POST /api/v2/pricing_page_sessions/create_for_new_subscription.
 
         Returns `pricing_page_session`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `redirect_url`: str, at most 250 characters
+        - `pricing_page`: object of id
+        - `subscription`: object of id
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `auto_select_local_currency`: bool, false by default
+        - `custom`: any JSON
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, label
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CREATE_FOR_NEW_SUBSCRIPTION, None, params)
 
@@ -84,5 +101,14 @@ class PricingPageSessions(Resource):
         """POST /api/v2/pricing_page_sessions/create_for_existing_subscription.
 
         Returns `pricing_page_session`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `redirect_url`: str, at most 250 characters
+        - `pricing_page`: object of id
+        - `subscription`: object of id
+        - `custom`: any JSON
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, label
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_CREATE_FOR_EXISTING_SUBSCRIPTION, None, params)

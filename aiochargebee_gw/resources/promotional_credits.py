@@ -71,6 +71,15 @@ class PromotionalCredits(Resource):
 
         Required: `customer_id`, `description`. Returns `customer`, `promotional_credit`. An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `amount`: int, at least 0
+        - `amount_in_decimal`: str, at most 33 characters
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_ADD, None, params)
 
@@ -79,6 +88,15 @@ class PromotionalCredits(Resource):
 
         Required: `customer_id`, `description`. Returns `customer`, `promotional_credit`. An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `amount`: int, at least 0
+        - `amount_in_decimal`: str, at most 33 characters
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_DEDUCT, None, params)
 
@@ -87,6 +105,15 @@ class PromotionalCredits(Resource):
 
         Required: `customer_id`, `description`. Returns `customer`, `promotional_credit`. An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `amount`: int, at least 0
+        - `amount_in_decimal`: str, at most 33 characters
+        - `currency_code`: str, at most 3 characters
+        - `description`: str, at most 250 characters, required
+        - `credit_type`: CreditType
+        - `reference`: str, at most 500 characters
         """
         return await self._call(_SET, None, params)
 
@@ -104,6 +131,10 @@ class PromotionalCredits(Resource):
         """GET /api/v2/promotional_credits.
 
         Rows hold `promotional_credit`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

@@ -36,5 +36,14 @@ class PromotionalGrants(Resource):
 
         Required: `subscription_id`, `unit_id`, `amount`, `expires_at`. Returns `ledger_operations`, `grant_blocks`.
         An idempotency key is sent and honoured. Sent as JSON.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `unit_id`: str, at most 50 characters, required
+        - `id`: str
+        - `amount`: str, at most 36 characters, required
+        - `effective_from`: datetime
+        - `expires_at`: datetime, required
+        - `metadata`: any JSON
         """
         return await self._call(_PROMOTIONAL_GRANTS, None, params)

@@ -115,6 +115,26 @@ class Purchases(Resource):
         """POST /api/v2/purchases.
 
         Required: `customer_id`. Returns `purchase`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `purchase_items`: list of object of index, item_price_id, quantity, unit_amount, unit_amount_in_decimal,
+          quantity_in_decimal
+        - `item_tiers`: list of object of index, item_price_id, starting_unit, ending_unit, price,
+          starting_unit_in_decimal, ending_unit_in_decimal, price_in_decimal
+        - `shipping_addresses`: list of object of first_name, last_name, email, company, phone, line1, line2, line3,
+          city, state, state_code, country, zip, validation_status
+        - `discounts`: list of object of index, coupon_id, percentage, quantity, amount, included_in_mrr
+        - `subscription_info`: list of object of index, subscription_id, billing_cycles,
+          contract_term_billing_cycle_on_renewal, meta_data
+        - `contract_terms`: list of object of index, action_at_term_end, cancellation_cutoff_period
+        - `invoice_info`: object of po_number, notes
+        - `payment_schedule`: object of scheme_id, amount
+        - `statement_descriptor`: object of descriptor
+        - `customer_id`: str, at most 50 characters, required
+        - `payment_source_id`: str, at most 40 characters
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `replace_primary_payment_source`: bool, true by default
         """
         return await self._call(_CREATE, None, params)
 
@@ -122,5 +142,22 @@ class Purchases(Resource):
         """POST /api/v2/purchases/estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `purchase_items`: list of object of index, item_price_id, quantity, unit_amount, unit_amount_in_decimal,
+          quantity_in_decimal
+        - `item_tiers`: list of object of index, item_price_id, starting_unit, ending_unit, price,
+          starting_unit_in_decimal, ending_unit_in_decimal, price_in_decimal
+        - `shipping_addresses`: list of object of first_name, last_name, email, company, phone, line1, line2, line3,
+          city, state, state_code, country, zip, validation_status
+        - `discounts`: list of object of index, coupon_id, percentage, quantity, amount, included_in_mrr
+        - `subscription_info`: list of object of index, subscription_id, billing_cycles,
+          contract_term_billing_cycle_on_renewal
+        - `contract_terms`: list of object of index, action_at_term_end, cancellation_cutoff_period
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst, taxability, entity_code,
+          exempt_number, exemption_details, customer_type
+        - `billing_address`: object of line1, line2, line3, city, state_code, zip, country, validation_status
+        - `client_profile_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters
         """
         return await self._call(_ESTIMATE, None, params)

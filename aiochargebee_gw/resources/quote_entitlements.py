@@ -54,5 +54,9 @@ class QuoteEntitlements(Resource):
         """GET /api/v2/quotes/{id}/quote_entitlements.
 
         Rows hold `quote_entitlement`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_QUOTE_ENTITLEMENTS, id, filters, into, params)

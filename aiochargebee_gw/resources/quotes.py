@@ -651,6 +651,26 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_subscription`. An idempotency key is sent and honoured.
         Product Catalog 1.0 only. The other catalogue has `quotes.create_sub_items_for_customer_quote`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, po_number, plan_id, plan_quantity, plan_quantity_in_decimal, plan_unit_price,
+          plan_unit_price_in_decimal, setup_fee, trial_end, start_date, offline_payment_method,
+          contract_term_billing_cycle_on_renewal
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `coupon_ids`: list of str, at most 100 items
         """
         return await self._call(_CREATE_SUB_FOR_CUSTOMER_QUOTE, id, params)
 
@@ -661,6 +681,25 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_subscription`. An idempotency key is sent and honoured.
         Product Catalog 1.0 only. The other catalogue has `quotes.edit_create_sub_customer_quote_for_items`.
+
+        Parameters:
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, po_number, plan_id, plan_quantity, plan_quantity_in_decimal, plan_unit_price,
+          plan_unit_price_in_decimal, setup_fee, trial_end, start_date, offline_payment_method,
+          contract_term_billing_cycle_on_renewal
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `coupon_ids`: list of str, at most 100 items
         """
         return await self._call(_EDIT_CREATE_SUB_FOR_CUSTOMER_QUOTE, id, params)
 
@@ -671,6 +710,36 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_subscription`. An idempotency key is sent and honoured.
         Product Catalog 1.0 only. The other catalogue has `quotes.update_subscription_quote_for_items`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, plan_id, plan_quantity, plan_unit_price, setup_fee, plan_quantity_in_decimal,
+          plan_unit_price_in_decimal, start_date, trial_end, coupon, auto_collection, offline_payment_method,
+          contract_term_billing_cycle_on_renewal
+        - `addons`: list of object of id, quantity, unit_price, billing_cycles, quantity_in_decimal,
+          unit_price_in_decimal, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days, charge_on,
+          on_event, charge_once, quantity_in_decimal, unit_price_in_decimal
+        - `replace_addon_list`: bool, false by default
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `change_option`: ChangeOption
+        - `changes_scheduled_at`: datetime
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_UPDATE_SUBSCRIPTION_QUOTE, None, params)
 
@@ -681,6 +750,35 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_subscription`. An idempotency key is sent and honoured.
         Product Catalog 1.0 only. The other catalogue has `quotes.edit_update_subscription_quote_for_items`.
+
+        Parameters:
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of plan_id, plan_quantity, plan_unit_price, setup_fee, plan_quantity_in_decimal,
+          plan_unit_price_in_decimal, start_date, trial_end, coupon, auto_collection, offline_payment_method,
+          contract_term_billing_cycle_on_renewal
+        - `addons`: list of object of id, quantity, unit_price, billing_cycles, quantity_in_decimal,
+          unit_price_in_decimal, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days, charge_on,
+          on_event, charge_once, quantity_in_decimal, unit_price_in_decimal
+        - `replace_addon_list`: bool, false by default
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `change_option`: ChangeOption
+        - `changes_scheduled_at`: datetime
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
         """
         return await self._call(_EDIT_UPDATE_SUBSCRIPTION_QUOTE, id, params)
 
@@ -691,6 +789,23 @@ class Quotes(Resource):
 
         Required: `customer_id`. Returns `quote` and where there is one `quoted_charge`. An idempotency key is sent
         and honoured.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `customer_id`: str, at most 50 characters, required
+        - `po_number`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `currency_code`: str, at most 3 characters
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          service_period
+        - `charges`: list of object of amount, amount_in_decimal, description, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, service_period
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE_FOR_ONETIME_CHARGES, None, params)
 
@@ -700,6 +815,21 @@ class Quotes(Resource):
         """POST /api/v2/quotes/{id}/edit_one_time_quote.
 
         Returns `quote` and where there is one `quoted_charge`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `po_number`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `currency_code`: str, at most 3 characters
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          service_period
+        - `charges`: list of object of amount, amount_in_decimal, description, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, service_period
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_EDIT_ONE_TIME_QUOTE, id, params)
 
@@ -711,6 +841,35 @@ class Quotes(Resource):
         Returns `quote` and where there is one `quoted_subscription`, `quoted_ramp`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `quotes.create_sub_for_customer_quote`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, po_number, trial_end, setup_fee, start_date, offline_payment_method,
+          contract_term_billing_cycle_on_renewal, free_period, free_period_unit
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, charge_on_option, start_date, end_date, description, ramp_tier_id
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, start_date, end_date
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size, ramp_tier_id
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_start_option`: BillingStartOption
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `net_term_days`: int
+        - `coupons`: list of object of id, start_date, end_date
+        - `entitlement_overrides`: list of object of feature_id, entity_id, entity_type, value, is_enabled,
+          start_date, end_date
         """
         return await self._call(_CREATE_SUB_ITEMS_FOR_CUSTOMER_QUOTE, id, params)
 
@@ -722,6 +881,34 @@ class Quotes(Resource):
         Returns `quote` and where there is one `quoted_subscription`, `quoted_ramp`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `quotes.edit_create_sub_for_customer_quote`.
+
+        Parameters:
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, po_number, trial_end, setup_fee, start_date, offline_payment_method,
+          contract_term_billing_cycle_on_renewal, free_period, free_period_unit
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, charge_on_option, start_date, end_date, description, ramp_tier_id
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, start_date, end_date
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size, ramp_tier_id
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_start_option`: BillingStartOption
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `net_term_days`: int
+        - `coupons`: list of object of id, start_date, end_date
+        - `entitlement_overrides`: list of object of feature_id, entity_id, entity_type, value, is_enabled,
+          start_date, end_date
         """
         return await self._call(_EDIT_CREATE_SUB_CUSTOMER_QUOTE_FOR_ITEMS, id, params)
 
@@ -733,6 +920,42 @@ class Quotes(Resource):
         Returns `quote` and where there is one `quoted_subscription`, `quoted_ramp`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `quotes.update_subscription_quote`.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription`: object of id, setup_fee, start_date, trial_end, coupon, auto_collection,
+          offline_payment_method, contract_term_billing_cycle_on_renewal
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          charge_on_option, item_type, start_date, end_date, description, ramp_tier_id
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `replace_items_list`: bool, false by default
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, operation_type, id, start_date, end_date
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size, ramp_tier_id
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `change_option`: ChangeOption
+        - `changes_scheduled_at`: datetime
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `net_term_days`: int
+        - `coupons`: list of object of id, start_date, end_date
+        - `entitlement_overrides`: list of object of feature_id, entity_id, entity_type, value, is_enabled,
+          start_date, end_date
         """
         return await self._call(_UPDATE_SUBSCRIPTION_QUOTE_FOR_ITEMS, None, params)
 
@@ -744,6 +967,41 @@ class Quotes(Resource):
         Returns `quote` and where there is one `quoted_subscription`, `quoted_ramp`. Takes custom fields (`cf_*`). An
         idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `quotes.edit_update_subscription_quote`.
+
+        Parameters:
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          charge_on_option, item_type, start_date, end_date, description, ramp_tier_id
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `replace_items_list`: bool, false by default
+        - `subscription`: object of setup_fee, start_date, trial_end, coupon, auto_collection,
+          offline_payment_method, contract_term_billing_cycle_on_renewal
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, operation_type, id, start_date, end_date
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size, ramp_tier_id
+        - `billing_cycles`: int, at least 0
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `change_option`: ChangeOption
+        - `changes_scheduled_at`: datetime
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `customer`: object of vat_number, vat_number_prefix, registered_for_gst
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `net_term_days`: int
+        - `coupons`: list of object of id, start_date, end_date
+        - `entitlement_overrides`: list of object of feature_id, entity_id, entity_type, value, is_enabled,
+          start_date, end_date
         """
         return await self._call(_EDIT_UPDATE_SUBSCRIPTION_QUOTE_FOR_ITEMS, id, params)
 
@@ -754,6 +1012,29 @@ class Quotes(Resource):
 
         Required: `customer_id`. Returns `quote` and where there is one `quoted_charge`. An idempotency key is sent
         and honoured. Product Catalog 2.0 only.
+
+        Parameters:
+        - `name`: str, at most 100 characters
+        - `customer_id`: str, at most 50 characters, required
+        - `po_number`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `currency_code`: str, at most 3 characters
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, service_period_days
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of amount, amount_in_decimal, description, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, service_period
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `net_term_days`: int
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `discounts`: list of object of percentage, quantity, amount, apply_on, item_price_id
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE_FOR_CHARGE_ITEMS_AND_CHARGES, None, params)
 
@@ -764,6 +1045,27 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_charge`. An idempotency key is sent and honoured. Product
         Catalog 2.0 only.
+
+        Parameters:
+        - `po_number`: str, at most 100 characters
+        - `notes`: str, at most 10000 characters
+        - `expires_at`: datetime
+        - `currency_code`: str, at most 3 characters
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, service_period_days
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of amount, amount_in_decimal, description, avalara_sale_type,
+          avalara_transaction_type, avalara_service_type, service_period
+        - `coupon`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `net_term_days`: int
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `discounts`: list of object of percentage, quantity, amount, apply_on, item_price_id
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_EDIT_FOR_CHARGE_ITEMS_AND_CHARGES, id, params)
 
@@ -782,6 +1084,12 @@ class Quotes(Resource):
 
         Rows hold `quote` and where there is one `quoted_subscription`, `quoted_ramp`. Sorted by `date` unless told
         otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -800,6 +1108,10 @@ class Quotes(Resource):
         """GET /api/v2/quotes/{id}/quote_line_groups.
 
         Rows hold `quote_line_group`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_QUOTE_LINE_GROUPS_FOR_QUOTE, id, filters, into, params)
 
@@ -808,6 +1120,13 @@ class Quotes(Resource):
 
         Returns `quote`, `customer` and where there is one `quoted_subscription`, `quoted_charge`, `quoted_ramp`,
         `subscription`, `invoice`, `credit_note`, `unbilled_charges`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription`: object of id, auto_collection, po_number, auto_close_invoices
+        - `invoice_date`: datetime
+        - `invoice_immediately`: bool
+        - `create_pending_invoices`: bool
+        - `first_invoice_pending`: bool, false by default
         """
         return await self._call(_CONVERT, id, params)
 
@@ -818,6 +1137,10 @@ class Quotes(Resource):
 
         Required: `status`. Returns `quote` and where there is one `quoted_subscription`, `quoted_charge`,
         `quoted_ramp`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `status`: QuoteStatus, required
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_UPDATE_STATUS, id, params)
 
@@ -828,6 +1151,9 @@ class Quotes(Resource):
 
         Required: `valid_till`. Returns `quote` and where there is one `quoted_subscription`, `quoted_charge`,
         `quoted_ramp`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `valid_till`: datetime, required
         """
         return await self._call(_EXTEND_EXPIRY_DATE, id, params)
 
@@ -836,6 +1162,9 @@ class Quotes(Resource):
 
         Returns `quote` and where there is one `quoted_subscription`, `quoted_charge`, `quoted_ramp`. An idempotency
         key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_DELETE, id, params)
 
@@ -843,6 +1172,10 @@ class Quotes(Resource):
         """POST /api/v2/quotes/{id}/pdf.
 
         Returns `download`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `consolidated_view`: bool, false by default
+        - `disposition_type`: DispositionType
         """
         return await self._call(_PDF, id, params)
 
@@ -888,6 +1221,9 @@ class Quotes(Resource):
         """POST /api/v2/quotes/{id}/update_signature_status.
 
         Returns `cpq_quote_signature`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `cpq_quote_signature`: object of status
         """
         return await self._call(_UPDATE_SIGNATURE_STATUS, id, params)
 

@@ -127,6 +127,24 @@ class Ramps(Resource):
         """POST /api/v2/subscriptions/{id}/create_ramp.
 
         Required: `effective_from`. Returns `ramp`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `effective_from`: datetime, required
+        - `description`: str, at most 250 characters
+        - `coupons_to_remove`: list of str, at most 100 items
+        - `discounts_to_remove`: list of str, at most 100 items
+        - `items_to_remove`: list of str, at most 100 items
+        - `billing_configuration`: object of po_number
+        - `items_to_add`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, service_period_days, charge_on_event, charge_once, charge_on_option
+        - `items_to_update`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, service_period_days, charge_on_event, charge_once, charge_on_option
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `coupons_to_add`: list of object of coupon_id, apply_till
+        - `discounts_to_add`: list of object of apply_on, duration_type, percentage, amount, quantity, period,
+          period_unit, included_in_mrr, item_price_id
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period, renewal_billing_cycles
         """
         return await self._call(_CREATE_FOR_SUBSCRIPTION, id, params)
 
@@ -134,6 +152,24 @@ class Ramps(Resource):
         """POST /api/v2/ramps/{id}/update.
 
         Required: `effective_from`. Returns `ramp`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `effective_from`: datetime, required
+        - `description`: str, at most 250 characters
+        - `coupons_to_remove`: list of str, at most 100 items
+        - `discounts_to_remove`: list of str, at most 100 items
+        - `items_to_remove`: list of str, at most 100 items
+        - `billing_configuration`: object of po_number
+        - `items_to_add`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, service_period_days, charge_on_event, charge_once, charge_on_option
+        - `items_to_update`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, service_period_days, charge_on_event, charge_once, charge_on_option
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `coupons_to_add`: list of object of coupon_id, apply_till
+        - `discounts_to_add`: list of object of apply_on, duration_type, percentage, amount, quantity, period,
+          period_unit, included_in_mrr, item_price_id
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period, renewal_billing_cycles
         """
         return await self._call(_UPDATE, id, params)
 
@@ -166,5 +202,11 @@ class Ramps(Resource):
 
         A filter by `subscription_id` is required. Rows hold `ramp`. Sorted by `effective_from` unless told
         otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: effective_from, updated_at
         """
         return self._list(_LIST, None, (required, *filters), into, params)

@@ -39,6 +39,13 @@ class RecordedPurchases(Resource):
         """POST /api/v2/recorded_purchases.
 
         Required: `app_id`. Returns `recorded_purchase`, `customer`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `app_id`: str, at most 100 characters, required
+        - `customer`: object of id, email, first_name, last_name
+        - `apple_app_store`: object of transaction_id, receipt, product_id
+        - `google_play_store`: object of purchase_token, product_id, order_id
+        - `omnichannel_subscription`: object of id
         """
         return await self._call(_CREATE, None, params)
 

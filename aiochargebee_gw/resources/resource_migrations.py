@@ -32,5 +32,10 @@ class ResourceMigrations(Resource):
         """GET /api/v2/resource_migrations/retrieve_latest.
 
         Required: `from_site`, `entity_type`, `entity_id`. Returns `resource_migration`.
+
+        Parameters:
+        - `from_site`: str, at least 4 characters, at most 50 characters, required
+        - `entity_type`: EntityType, required
+        - `entity_id`: str, at most 100 characters, required
         """
         return await self._call(_RETRIEVE_LATEST, None, params)

@@ -54,5 +54,9 @@ class SiteMigrationDetails(Resource):
         """GET /api/v2/site_migration_details.
 
         Rows hold `site_migration_detail`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)

@@ -60,6 +60,13 @@ class SubscriptionEntitlements(Resource):
         """GET /api/v2/subscriptions/{id}/subscription_entitlements.
 
         Rows hold `subscription_entitlement`.
+
+        Parameters:
+        - `include_drafts`: bool, false by default
+        - `embed`: str, at most 1000 characters
+        - `include_scheduled_overrides`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_SUBSCRIPTION_ENTITLEMENTS_FOR_SUBSCRIPTION, id, filters, into, params)
 
@@ -69,5 +76,9 @@ class SubscriptionEntitlements(Resource):
         """POST /api/v2/subscriptions/{id}/subscription_entitlements/set_availability.
 
         Required: `is_enabled`. Rows hold `subscription_entitlement`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `is_enabled`: bool, required
+        - `subscription_entitlements`: list of object of feature_id
         """
         return await self._posted(_SET_SUBSCRIPTION_ENTITLEMENT_AVAILABILITY, id, params)

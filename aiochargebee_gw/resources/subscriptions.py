@@ -782,6 +782,68 @@ class Subscriptions(Resource):
         Required: `plan_id`. Returns `subscription`, `customer` and where there is one `card`, `invoice`,
         `unbilled_charges`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0
         only. The other catalogue has `subscriptions.create_with_items`.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, entity_code,
+          exempt_number, net_term_days, taxjar_exemption_category, auto_collection, offline_payment_method,
+          allow_direct_debit, consolidated_invoicing, vat_number, vat_number_prefix, entity_identifier_scheme,
+          entity_identifier_standard, is_einvoice_enabled, einvoicing_method, registered_for_gst,
+          business_customer_without_vat_number, exemption_details, customer_type
+        - `entity_identifiers`: list of object of id, scheme, value, standard
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
+        - `brand_id`: str
+        - `plan_id`: str, at most 100 characters, required
+        - `plan_quantity`: int, at least 1
+        - `plan_quantity_in_decimal`: str, at most 33 characters
+        - `plan_unit_price`: int, at least 0
+        - `plan_unit_price_in_decimal`: str, at most 39 characters
+        - `setup_fee`: int, at least 0
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `start_date`: datetime
+        - `coupon`: str, at most 100 characters
+        - `auto_collection`: AutoCollection
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `bank_account`: object of gateway_account_id, iban, first_name, last_name, company, email, phone,
+          bank_name, account_number, routing_number, bank_code, account_type, account_holder_type, echeck_type,
+          issuing_country, swedish_identity_number, billing_address
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `affiliate_token`: str, at most 250 characters
+        - `created_from_ip`: str, at most 50 characters
+        - `invoice_notes`: str, at most 2000 characters
+        - `invoice_date`: datetime
+        - `meta_data`: any JSON
+        - `invoice_immediately`: bool
+        - `free_period`: int, at least 1
+        - `free_period_unit`: FreePeriodUnit
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `trial_end_action`: TrialEndAction
+        - `client_profile_id`: str, at most 50 characters
+        - `payment_initiator`: PaymentInitiator
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_CREATE, None, params)
 
@@ -793,6 +855,50 @@ class Subscriptions(Resource):
         Required: `plan_id`. Returns `subscription`, `customer` and where there is one `card`, `invoice`,
         `unbilled_charges`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0
         only. The other catalogue has `subscriptions.create_with_items`.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `brand_id`: str
+        - `plan_id`: str, at most 100 characters, required
+        - `plan_quantity`: int, at least 1
+        - `plan_quantity_in_decimal`: str, at most 33 characters
+        - `plan_unit_price`: int, at least 0
+        - `plan_unit_price_in_decimal`: str, at most 39 characters
+        - `setup_fee`: int, at least 0
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles, trial_end
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once, charge_on
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `start_date`: datetime
+        - `coupon`: str, at most 100 characters
+        - `auto_collection`: AutoCollection
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_source_id`: str, at most 40 characters
+        - `override_relationship`: bool
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `invoice_notes`: str, at most 2000 characters
+        - `invoice_date`: datetime
+        - `meta_data`: any JSON
+        - `invoice_immediately`: bool
+        - `replace_primary_payment_source`: bool, true by default
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `free_period`: int, at least 1
+        - `free_period_unit`: FreePeriodUnit
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `trial_end_action`: TrialEndAction
+        - `payment_initiator`: PaymentInitiator
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_CREATE_FOR_CUSTOMER, id, params)
 
@@ -804,6 +910,54 @@ class Subscriptions(Resource):
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`. Takes custom
         fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `subscriptions.create_for_customer`.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `business_entity_id`: str, at most 50 characters
+        - `brand_id`: str
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, description, charge_on_option, usage_accumulation_reset_frequency
+        - `setup_fee`: int, at least 0
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `net_term_days`: int
+        - `start_date`: datetime
+        - `coupon`: str, at most 100 characters
+        - `auto_collection`: AutoCollection
+        - `terms_to_charge`: int, at least 1
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_source_id`: str, at most 40 characters
+        - `override_relationship`: bool
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `invoice_notes`: str, at most 2000 characters
+        - `invoice_date`: datetime
+        - `meta_data`: any JSON
+        - `invoice_immediately`: bool
+        - `replace_primary_payment_source`: bool, true by default
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `free_period`: int, at least 1
+        - `free_period_unit`: FreePeriodUnit
+        - `contract_term`: object of action_at_term_end, contract_start, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `create_pending_invoices`: bool
+        - `auto_close_invoices`: bool
+        - `first_invoice_pending`: bool, false by default
+        - `trial_end_action`: TrialEndAction
+        - `payment_initiator`: PaymentInitiator
+        - `coupons`: list of object of coupon_id, apply_till
+        - `billing_override`: object of max_excess_payment_usage, max_refundable_credits_usage
         """
         return await self._call(_CREATE_WITH_ITEMS, id, params)
 
@@ -822,6 +976,12 @@ class Subscriptions(Resource):
 
         Rows hold `subscription`, `customer` and where there is one `card`. Sorted by `created_at` unless told
         otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -842,6 +1002,10 @@ class Subscriptions(Resource):
         """GET /api/v2/customers/{id}/subscriptions.
 
         Rows hold `subscription`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_SUBSCRIPTIONS_FOR_CUSTOMER, id, filters, into, params)
 
@@ -862,6 +1026,11 @@ class Subscriptions(Resource):
         """GET /api/v2/subscriptions/{id}/contract_terms.
 
         Rows hold `contract_term`. Sorted by `created_at` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: created_at
         """
         return self._list(_CONTRACT_TERMS_FOR_SUBSCRIPTION, id, filters, into, params)
 
@@ -880,6 +1049,10 @@ class Subscriptions(Resource):
         """GET /api/v2/subscriptions/{id}/discounts.
 
         Rows hold `discount`. Product Catalog 2.0 only.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST_DISCOUNTS, id, filters, into, params)
 
@@ -917,6 +1090,11 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/remove_scheduled_cancellation.
 
         Returns `subscription`, `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `billing_cycles`: int, at least 0
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
         """
         return await self._call(_REMOVE_SCHEDULED_CANCELLATION, id, params)
 
@@ -926,6 +1104,9 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/remove_coupons.
 
         Returns `subscription`, `customer` and where there is one `card`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `coupon_ids`: list of str, at most 100 items
         """
         return await self._call(_REMOVE_COUPONS, id, params)
 
@@ -935,6 +1116,64 @@ class Subscriptions(Resource):
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`,
         `credit_notes`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0 only.
         The other catalogue has `subscriptions.update_for_items`.
+
+        Parameters:
+        - `plan_id`: str, at most 100 characters
+        - `plan_quantity`: int, at least 1
+        - `plan_unit_price`: int, at least 0
+        - `setup_fee`: int, at least 0
+        - `addons`: list of object of id, quantity, unit_price, billing_cycles, quantity_in_decimal,
+          unit_price_in_decimal, trial_end, proration_type
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days, charge_on,
+          on_event, charge_once, quantity_in_decimal, unit_price_in_decimal
+        - `replace_addon_list`: bool, false by default
+        - `mandatory_addons_to_remove`: list of str, at most 100 items
+        - `plan_quantity_in_decimal`: str, at most 33 characters
+        - `plan_unit_price_in_decimal`: str, at most 39 characters
+        - `invoice_date`: datetime
+        - `start_date`: datetime
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `coupon`: str, at most 100 characters
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `auto_collection`: AutoCollection
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `prorate`: bool
+        - `end_of_term`: bool, false by default
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `customer`: object of vat_number, vat_number_prefix, entity_identifier_scheme, is_einvoice_enabled,
+          einvoicing_method, entity_identifier_standard, business_customer_without_vat_number, registered_for_gst
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `invoice_immediately`: bool
+        - `override_relationship`: bool
+        - `changes_scheduled_at`: datetime
+        - `change_option`: ChangeOption
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `free_period`: int, at least 1
+        - `free_period_unit`: FreePeriodUnit
+        - `trial_end_action`: TrialEndAction
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_UPDATE, id, params)
 
@@ -946,6 +1185,68 @@ class Subscriptions(Resource):
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`,
         `credit_notes`. Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0 only.
         The other catalogue has `subscriptions.update`.
+
+        Parameters:
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          charge_on_option, item_type, description, proration_type, usage_accumulation_reset_frequency
+        - `mandatory_items_to_remove`: list of str, at most 100 items
+        - `replace_items_list`: bool, false by default
+        - `setup_fee`: int, at least 0
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity, operation_type, id
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `net_term_days`: int
+        - `invoice_date`: datetime
+        - `start_date`: datetime
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `coupon`: str, at most 100 characters
+        - `terms_to_charge`: int, at least 1
+        - `reactivate_from`: datetime
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `auto_collection`: AutoCollection
+        - `offline_payment_method`: OfflinePaymentMethod
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `replace_coupon_list`: bool, false by default
+        - `prorate`: bool
+        - `end_of_term`: bool, false by default
+        - `force_term_reset`: bool, false by default
+        - `reactivate`: bool
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, ip_address, additional_information
+        - `token_id`: str, at most 40 characters
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, tmp_token, issuing_country,
+          additional_information
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `statement_descriptor`: object of descriptor
+        - `customer`: object of vat_number, vat_number_prefix, entity_identifier_scheme, is_einvoice_enabled,
+          einvoicing_method, entity_identifier_standard, business_customer_without_vat_number, registered_for_gst
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `invoice_immediately`: bool
+        - `override_relationship`: bool
+        - `changes_scheduled_at`: datetime
+        - `change_option`: ChangeOption
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period, contract_start
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `free_period`: int, at least 1
+        - `free_period_unit`: FreePeriodUnit
+        - `create_pending_invoices`: bool
+        - `auto_close_invoices`: bool
+        - `trial_end_action`: TrialEndAction
+        - `payment_initiator`: PaymentInitiator
+        - `coupons`: list of object of coupon_id, apply_till
+        - `invoice_usages`: bool, false by default
+        - `billing_override`: object of max_excess_payment_usage, max_refundable_credits_usage
         """
         return await self._call(_UPDATE_FOR_ITEMS, id, params)
 
@@ -956,6 +1257,11 @@ class Subscriptions(Resource):
 
         Required: `term_ends_at`. Returns `subscription`, `customer` and where there is one `card`, `invoice`,
         `unbilled_charges`, `credit_notes`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `term_ends_at`: datetime, required
+        - `prorate`: bool
+        - `invoice_immediately`: bool
         """
         return await self._call(_CHANGE_TERM_END, id, params)
 
@@ -966,6 +1272,22 @@ class Subscriptions(Resource):
 
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`. An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `trial_period_days`: int, 1 to 365
+        - `reactivate_from`: datetime
+        - `invoice_immediately`: bool
+        - `billing_alignment_mode`: BillingAlignmentMode
+        - `terms_to_charge`: int, at least 1
+        - `invoice_date`: datetime
+        - `contract_term`: object of action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `payment_initiator`: PaymentInitiator
+        - `statement_descriptor`: object of descriptor
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
         """
         return await self._call(_REACTIVATE, id, params)
 
@@ -975,6 +1297,16 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/add_charge_at_term_end.
 
         Required: `description`. Returns `estimate`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1
+        - `description`: str, at most 250 characters, required
+        - `amount_in_decimal`: str, at most 39 characters
+        - `avalara_sale_type`: AvalaraSaleType
+        - `avalara_transaction_type`: int
+        - `avalara_service_type`: int
+        - `date_from`: datetime
+        - `date_to`: datetime
         """
         return await self._call(_ADD_CHARGE_AT_TERM_END, id, params)
 
@@ -984,6 +1316,15 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/charge_addon_at_term_end.
 
         Required: `addon_id`. Returns `estimate`. An idempotency key is sent and honoured. Product Catalog 1.0 only.
+
+        Parameters:
+        - `addon_id`: str, at most 100 characters, required
+        - `addon_quantity`: int, at least 1
+        - `addon_unit_price`: int, at least 0
+        - `addon_quantity_in_decimal`: str, at most 33 characters
+        - `addon_unit_price_in_decimal`: str, at most 39 characters
+        - `date_from`: datetime
+        - `date_to`: datetime
         """
         return await self._call(_CHARGE_ADDON_AT_TERM_END, id, params)
 
@@ -994,6 +1335,13 @@ class Subscriptions(Resource):
 
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `advance_invoice_schedules`. An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `terms_to_charge`: int, at least 1
+        - `specific_dates_schedule`: list of object of terms_to_charge, date
+        - `fixed_interval_schedule`: object of number_of_occurrences, days_before_renewal, end_schedule_on, end_date
+        - `invoice_immediately`: bool
+        - `schedule_type`: ScheduleType
         """
         return await self._call(_CHARGE_FUTURE_RENEWALS, id, params)
 
@@ -1003,6 +1351,12 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/edit_advance_invoice_schedule.
 
         Returns `advance_invoice_schedules`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `terms_to_charge`: int, at least 1
+        - `schedule_type`: ScheduleType
+        - `specific_dates_schedule`: list of object of id, terms_to_charge, date
+        - `fixed_interval_schedule`: object of number_of_occurrences, days_before_renewal, end_schedule_on, end_date
         """
         return await self._call(_EDIT_ADVANCE_INVOICE_SCHEDULE, id, params)
 
@@ -1022,6 +1376,9 @@ class Subscriptions(Resource):
 
         Returns `subscription` and where there is one `advance_invoice_schedules`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `specific_dates_schedule`: list of object of id
         """
         return await self._call(_REMOVE_ADVANCE_INVOICE_SCHEDULE, id, params)
 
@@ -1031,6 +1388,12 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/regenerate_invoice.
 
         Returns where there is one `invoice`, `unbilled_charges`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `date_from`: datetime
+        - `date_to`: datetime
+        - `prorate`: bool
+        - `invoice_immediately`: bool
         """
         return await self._call(_REGENERATE_INVOICE, id, params)
 
@@ -1042,6 +1405,57 @@ class Subscriptions(Resource):
         Required: `plan_id`, `status`. Returns `subscription`, `customer` and where there is one `card`, `invoice`.
         Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0 only. The other
         catalogue has `subscriptions.import_for_items`.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `customer`: object of id, email, first_name, last_name, company, phone, locale, taxability, entity_code,
+          exempt_number, net_term_days, taxjar_exemption_category, customer_type, auto_collection, allow_direct_debit,
+          vat_number, vat_number_prefix
+        - `client_profile_id`: str, at most 50 characters
+        - `plan_id`: str, at most 100 characters, required
+        - `plan_quantity`: int, at least 1
+        - `plan_quantity_in_decimal`: str, at most 33 characters
+        - `plan_unit_price`: int, at least 0
+        - `plan_unit_price_in_decimal`: str, at most 39 characters
+        - `setup_fee`: int, at least 0
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once
+        - `charged_event_based_addons`: list of object of id, last_charged_at
+        - `start_date`: datetime
+        - `auto_collection`: AutoCollection
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `contract_term`: object of id, created_at, contract_start, billing_cycle, total_amount_raised,
+          total_amount_raised_before_tax, action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `status`: SubscriptionStatus, required
+        - `current_term_end`: datetime
+        - `current_term_start`: datetime
+        - `trial_start`: datetime
+        - `cancelled_at`: datetime
+        - `started_at`: datetime
+        - `activated_at`: datetime
+        - `pause_date`: datetime
+        - `resume_date`: datetime
+        - `create_current_term_invoice`: bool, false by default
+        - `card`: object of gateway, gateway_account_id, tmp_token, first_name, last_name, number, expiry_month,
+          expiry_year, cvv, preferred_scheme, billing_addr1, billing_addr2, billing_city, billing_state_code,
+          billing_state, billing_zip, billing_country, additional_information
+        - `payment_method`: object of type, gateway, gateway_account_id, reference_id, issuing_country,
+          additional_information
+        - `billing_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `affiliate_token`: str, at most 250 characters
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `transaction`: object of amount, payment_method, reference_number, date
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_IMPORT_SUBSCRIPTION, None, params)
 
@@ -1053,6 +1467,46 @@ class Subscriptions(Resource):
         Required: `plan_id`, `status`. Returns `subscription`, `customer` and where there is one `card`, `invoice`.
         Takes custom fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 1.0 only. The other
         catalogue has `subscriptions.import_for_items`.
+
+        Parameters:
+        - `id`: str, at most 50 characters
+        - `plan_id`: str, at most 100 characters, required
+        - `plan_quantity`: int, at least 1
+        - `plan_quantity_in_decimal`: str, at most 33 characters
+        - `plan_unit_price`: int, at least 0
+        - `plan_unit_price_in_decimal`: str, at most 39 characters
+        - `setup_fee`: int, at least 0
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `addons`: list of object of id, quantity, quantity_in_decimal, unit_price, unit_price_in_decimal,
+          billing_cycles
+        - `event_based_addons`: list of object of id, quantity, unit_price, quantity_in_decimal,
+          unit_price_in_decimal, service_period_in_days, on_event, charge_once
+        - `charged_event_based_addons`: list of object of id, last_charged_at
+        - `start_date`: datetime
+        - `auto_collection`: AutoCollection
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_source_id`: str, at most 40 characters
+        - `status`: SubscriptionStatus, required
+        - `current_term_end`: datetime
+        - `current_term_start`: datetime
+        - `trial_start`: datetime
+        - `cancelled_at`: datetime
+        - `started_at`: datetime
+        - `activated_at`: datetime
+        - `pause_date`: datetime
+        - `resume_date`: datetime
+        - `contract_term`: object of id, created_at, contract_start, billing_cycle, total_amount_raised,
+          total_amount_raised_before_tax, action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `create_current_term_invoice`: bool, false by default
+        - `transaction`: object of amount, payment_method, reference_number, date
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_IMPORT_FOR_CUSTOMER, id, params)
 
@@ -1062,6 +1516,12 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/import_contract_term.
 
         Returns `contract_term`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `contract_term`: object of id, created_at, contract_start, contract_end, status, total_amount_raised,
+          total_amount_raised_before_tax, total_contract_value, total_contract_value_before_tax, billing_cycle,
+          action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
         """
         return await self._call(_IMPORT_CONTRACT_TERM, id, params)
 
@@ -1071,6 +1531,14 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/import_unbilled_charges.
 
         Returns `unbilled_charges`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `unbilled_charges`: list of object of id, date_from, date_to, entity_type, entity_id, description,
+          unit_amount, quantity, amount, unit_amount_in_decimal, quantity_in_decimal, amount_in_decimal,
+          discount_amount, use_for_proration, is_advance_charge
+        - `discounts`: list of object of unbilled_charge_id, entity_type, entity_id, description, amount
+        - `tiers`: list of object of unbilled_charge_id, starting_unit, ending_unit, quantity_used, unit_amount,
+          starting_unit_in_decimal, ending_unit_in_decimal, quantity_used_in_decimal, unit_amount_in_decimal
         """
         return await self._call(_IMPORT_UNBILLED_CHARGES, id, params)
 
@@ -1082,6 +1550,49 @@ class Subscriptions(Resource):
         Required: `status`. Returns `subscription`, `customer` and where there is one `card`, `invoice`. Takes custom
         fields (`cf_*`). An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `subscriptions.import_for_customer`.
+
+        Parameters:
+        - `exhausted_coupon_ids`: list of str, at most 100 items
+        - `id`: str, at most 50 characters
+        - `trial_end`: datetime
+        - `billing_cycles`: int, at least 0
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, billing_cycles, trial_end, service_period_days, charge_on_event, charge_once,
+          item_type, description
+        - `setup_fee`: int, at least 0
+        - `discounts`: list of object of apply_on, duration_type, percentage, amount, period, period_unit,
+          included_in_mrr, item_price_id, quantity
+        - `charged_items`: list of object of item_price_id, last_charged_at
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `net_term_days`: int
+        - `start_date`: datetime
+        - `auto_collection`: AutoCollection
+        - `po_number`: str, at most 100 characters
+        - `coupon_ids`: list of str, at most 100 items
+        - `payment_source_id`: str, at most 40 characters
+        - `status`: SubscriptionStatus, required
+        - `current_term_end`: datetime
+        - `current_term_start`: datetime
+        - `trial_start`: datetime
+        - `cancelled_at`: datetime
+        - `started_at`: datetime
+        - `activated_at`: datetime
+        - `pause_date`: datetime
+        - `resume_date`: datetime
+        - `contract_term`: object of id, created_at, contract_start, billing_cycle, total_amount_raised,
+          total_amount_raised_before_tax, action_at_term_end, cancellation_cutoff_period
+        - `contract_term_billing_cycle_on_renewal`: int, 1 to 100
+        - `create_current_term_invoice`: bool, false by default
+        - `transaction`: object of amount, payment_method, reference_number, date
+        - `shipping_address`: object of first_name, last_name, email, company, phone, line1, line2, line3, city,
+          state_code, state, zip, country, validation_status
+        - `invoice_notes`: str, at most 2000 characters
+        - `meta_data`: any JSON
+        - `cancel_reason_code`: str, at most 100 characters
+        - `create_pending_invoices`: bool
+        - `auto_close_invoices`: bool
+        - `coupons`: list of object of coupon_id, apply_till
         """
         return await self._call(_IMPORT_FOR_ITEMS, id, params)
 
@@ -1091,6 +1602,10 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/override_billing_profile.
 
         Returns `subscription` and where there is one `payment_source`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `payment_source_id`: str, at most 40 characters
+        - `auto_collection`: AutoCollection
         """
         return await self._call(_OVERRIDE_BILLING_PROFILE, id, params)
 
@@ -1106,6 +1621,14 @@ class Subscriptions(Resource):
 
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`,
         `credit_notes`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `pause_option`: PauseOption
+        - `pause_date`: datetime
+        - `unbilled_charges_handling`: UnbilledChargesHandling
+        - `invoice_dunning_handling`: InvoiceDunningHandling
+        - `skip_billing_cycles`: int, at least 1
+        - `resume_date`: datetime
         """
         return await self._call(_PAUSE, id, params)
 
@@ -1115,6 +1638,19 @@ class Subscriptions(Resource):
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`,
         `credit_notes`. An idempotency key is sent and honoured. Product Catalog 1.0 only. The other catalogue has
         `subscriptions.cancel_for_items`.
+
+        Parameters:
+        - `cancel_option`: CancelOption
+        - `end_of_term`: bool, false by default
+        - `cancel_at`: datetime
+        - `credit_option_for_current_term_charges`: CreditOptionForCurrentTermCharges
+        - `unbilled_charges_option`: UnbilledChargesOption
+        - `account_receivables_handling`: AccountReceivablesHandling
+        - `refundable_credits_handling`: RefundableCreditsHandling
+        - `contract_term_cancel_option`: ContractTermCancelOption
+        - `invoice_date`: datetime
+        - `event_based_addons`: list of object of id, quantity, unit_price, service_period_in_days
+        - `cancel_reason_code`: str, at most 100 characters
         """
         return await self._call(_CANCEL, id, params)
 
@@ -1126,6 +1662,22 @@ class Subscriptions(Resource):
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`,
         `credit_notes`. An idempotency key is sent and honoured. Product Catalog 2.0 only. The other catalogue has
         `subscriptions.cancel`.
+
+        Parameters:
+        - `cancel_option`: CancelOption
+        - `end_of_term`: bool, false by default
+        - `cancel_at`: datetime
+        - `credit_option_for_current_term_charges`: CreditOptionForCurrentTermCharges
+        - `unbilled_charges_option`: UnbilledChargesOption
+        - `account_receivables_handling`: AccountReceivablesHandling
+        - `refundable_credits_handling`: RefundableCreditsHandling
+        - `contract_term_cancel_option`: ContractTermCancelOption
+        - `invoice_date`: datetime
+        - `subscription_items`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, service_period_days
+        - `include_cancellation_day_in_billing`: bool
+        - `cancel_reason_code`: str, at most 100 characters
+        - `decommissioned`: bool, false by default
         """
         return await self._call(_CANCEL_FOR_ITEMS, id, params)
 
@@ -1134,6 +1686,15 @@ class Subscriptions(Resource):
 
         Returns `subscription`, `customer` and where there is one `card`, `invoice`, `unbilled_charges`. An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `resume_option`: ResumeOption
+        - `resume_date`: datetime
+        - `charges_handling`: ChargesHandling
+        - `unpaid_invoices_handling`: UnpaidInvoicesHandling
+        - `payment_initiator`: PaymentInitiator
+        - `payment_intent`: object of id, gateway_account_id, gw_token, payment_method_type, reference_id,
+          gw_payment_method_id, additional_information
         """
         return await self._call(_RESUME, id, params)
 
@@ -1159,6 +1720,10 @@ class Subscriptions(Resource):
         """POST /api/v2/subscriptions/{id}/move.
 
         Required: `to_customer_id`. Returns `subscription`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `to_customer_id`: str, at most 50 characters, required
+        - `copy_payment_source`: bool, false by default
         """
         return await self._call(_MOVE, id, params)
 

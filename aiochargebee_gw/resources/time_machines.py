@@ -47,6 +47,9 @@ class TimeMachines(Resource):
         """POST /api/v2/time_machines/{id}/start_afresh.
 
         Returns `time_machine`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `genesis_time`: datetime
         """
         return await self._call(_START_AFRESH, id, params)
 
@@ -56,5 +59,8 @@ class TimeMachines(Resource):
         """POST /api/v2/time_machines/{id}/travel_forward.
 
         Returns `time_machine`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `destination_time`: datetime
         """
         return await self._call(_TRAVEL_FORWARD, id, params)

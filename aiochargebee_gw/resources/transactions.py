@@ -140,6 +140,12 @@ class Transactions(Resource):
         """POST /api/v2/transactions/create_authorization.
 
         Required: `customer_id`, `amount`. Returns `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `payment_source_id`: str, at most 40 characters
+        - `currency_code`: str, at most 3 characters
+        - `amount`: int, at least 1, required
         """
         return await self._call(_CREATE_AUTHORIZATION, None, params)
 
@@ -158,6 +164,14 @@ class Transactions(Resource):
         """POST /api/v2/transactions/{id}/record_refund.
 
         Required: `payment_method`, `date`. Returns `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1
+        - `payment_method`: PaymentMethod, required
+        - `date`: datetime, required
+        - `reference_number`: str, at most 100 characters
+        - `custom_payment_method_id`: str, at most 50 characters
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_RECORD_REFUND, id, params)
 
@@ -167,6 +181,11 @@ class Transactions(Resource):
         """POST /api/v2/transactions/{id}/reconcile.
 
         Returns `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id_at_gateway`: str, at most 100 characters
+        - `customer_id`: str, at most 50 characters
+        - `status`: TransactionStatus
         """
         return await self._call(_RECONCILE, id, params)
 
@@ -174,6 +193,10 @@ class Transactions(Resource):
         """POST /api/v2/transactions/{id}/refund.
 
         Returns `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `amount`: int, at least 1
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_REFUND, id, params)
 
@@ -191,6 +214,12 @@ class Transactions(Resource):
         """GET /api/v2/transactions.
 
         Rows hold `transaction`. Sorted by `date` unless told otherwise.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: date, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -211,6 +240,10 @@ class Transactions(Resource):
         """GET /api/v2/customers/{id}/transactions.
 
         Rows hold `transaction`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_TRANSACTIONS_FOR_CUSTOMER, id, filters, into, params)
 
@@ -231,6 +264,10 @@ class Transactions(Resource):
         """GET /api/v2/subscriptions/{id}/transactions.
 
         Rows hold `transaction`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_TRANSACTIONS_FOR_SUBSCRIPTION, id, filters, into, params)
 
@@ -249,6 +286,10 @@ class Transactions(Resource):
         """GET /api/v2/invoices/{id}/payments.
 
         Rows hold `transaction`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_PAYMENTS_FOR_INVOICE, id, filters, into, params)
 
@@ -267,6 +308,9 @@ class Transactions(Resource):
         """POST /api/v2/transactions/{id}/delete_offline_transaction.
 
         Returns `transaction`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `comment`: str, at most 300 characters
         """
         return await self._call(_DELETE_OFFLINE_TRANSACTION, id, params)
 

@@ -107,6 +107,16 @@ class UnbilledCharges(Resource):
         """POST /api/v2/unbilled_charges/create.
 
         Required: `subscription_id`. Returns `unbilled_charges`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `currency_code`: str, at most 3 characters
+        - `addons`: list of object of id, quantity, unit_price, quantity_in_decimal, unit_price_in_decimal,
+          date_from, date_to
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE_UNBILLED_CHARGE, None, params)
 
@@ -114,6 +124,18 @@ class UnbilledCharges(Resource):
         """POST /api/v2/unbilled_charges.
 
         Required: `subscription_id`. Returns `unbilled_charges`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters, required
+        - `currency_code`: str, at most 3 characters
+        - `item_prices`: list of object of item_price_id, quantity, quantity_in_decimal, unit_price,
+          unit_price_in_decimal, date_from, date_to
+        - `item_tiers`: list of object of item_price_id, starting_unit, ending_unit, price, starting_unit_in_decimal,
+          ending_unit_in_decimal, price_in_decimal, pricing_type, package_size
+        - `charges`: list of object of amount, amount_in_decimal, description, taxable, tax_profile_id,
+          avalara_tax_code, hsn_code, taxjar_product_code, avalara_sale_type, avalara_transaction_type,
+          avalara_service_type, date_from, date_to
+        - `tax_providers_fields`: list of object of provider_name, field_id, field_value
         """
         return await self._call(_CREATE, None, params)
 
@@ -123,6 +145,10 @@ class UnbilledCharges(Resource):
         """POST /api/v2/unbilled_charges/invoice_unbilled_charges.
 
         Returns `invoices`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters
         """
         return await self._call(_INVOICE_UNBILLED_CHARGES, None, params)
 
@@ -149,6 +175,12 @@ class UnbilledCharges(Resource):
         """GET /api/v2/unbilled_charges.
 
         Rows hold `unbilled_charge`.
+
+        Parameters:
+        - `include_deleted`: bool, false by default
+        - `is_voided`: bool, false by default
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -158,5 +190,9 @@ class UnbilledCharges(Resource):
         """POST /api/v2/unbilled_charges/invoice_now_estimate.
 
         Returns `estimate`. No idempotency key is honoured.
+
+        Parameters:
+        - `subscription_id`: str, at most 50 characters
+        - `customer_id`: str, at most 50 characters
         """
         return await self._call(_INVOICE_NOW_ESTIMATE, None, params)

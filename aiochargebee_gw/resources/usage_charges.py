@@ -52,5 +52,9 @@ class UsageCharges(Resource):
         """GET /api/v2/subscriptions/{id}/usage_charges.
 
         Rows hold `usage_charge`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_RETRIEVE_USAGE_CHARGES_FOR_SUBSCRIPTION, id, filters, into, params)

@@ -42,6 +42,12 @@ class UsageEvents(Resource):
         Required: `deduplication_id`, `subscription_id`, `usage_timestamp`, `properties`. Returns `usage_event`. No
         idempotency key is honoured. Sent as JSON. Refused: it is on the host `{site}.ingest.chargebee.com`, which the
         gateway does not reach.
+
+        Parameters:
+        - `deduplication_id`: str, at most 36 characters, required
+        - `subscription_id`: str, at most 50 characters, required
+        - `usage_timestamp`: int, milliseconds, required
+        - `properties`: any JSON, required
         """
         return await self._call(_CREATE, None, params)
 
@@ -50,5 +56,8 @@ class UsageEvents(Resource):
 
         Returns `batch_id`, `failed_events`. No idempotency key is honoured. Sent as JSON. Refused: it is on the host
         `{site}.ingest.chargebee.com`, which the gateway does not reach.
+
+        Parameters:
+        - `events`: list of object of deduplication_id, subscription_id, usage_timestamp, properties
         """
         return await self._call(_BATCH_INGEST, None, params)

@@ -34,6 +34,10 @@ class UsageFiles(Resource):
 
         Required: `file_name`, `mime_type`. Returns `usage_file`. No idempotency key is honoured. Refused: it is on
         the host `{site}.file-ingest.chargebee.com`, which the gateway does not reach.
+
+        Parameters:
+        - `file_name`: str, at most 150 characters, required
+        - `mime_type`: str, at most 100 characters, required
         """
         return await self._call(_UPLOAD_URL, None, params)
 

@@ -50,5 +50,13 @@ class UsageSummary(Resource):
         """GET /api/v2/subscriptions/{id}/usage_summary.
 
         Required: `feature_id`. Rows hold `usage_summary`.
+
+        Parameters:
+        - `feature_id`: str, at most 100 characters, required
+        - `window_size`: WindowSize
+        - `timeframe_start`: datetime
+        - `timeframe_end`: datetime
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_RETRIEVE_USAGE_SUMMARY_FOR_SUBSCRIPTION, id, filters, into, params)

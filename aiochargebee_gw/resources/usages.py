@@ -70,6 +70,14 @@ class Usages(Resource):
 
         Required: `item_price_id`, `quantity`, `usage_date`. Returns `usage`. An idempotency key is sent and
         honoured.
+
+        Parameters:
+        - `id`: str, at most 100 characters
+        - `item_price_id`: str, at most 100 characters, required
+        - `quantity`: str, at most 40 characters, required
+        - `usage_date`: datetime, required
+        - `dedupe_option`: DedupeOption
+        - `note`: str, at most 500 characters
         """
         return await self._call(_CREATE, id, params)
 
@@ -77,6 +85,9 @@ class Usages(Resource):
         """GET /api/v2/subscriptions/{id}/usages.
 
         Required: `id`. Returns `usage`.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
         """
         return await self._call(_RETRIEVE, id, params)
 
@@ -84,6 +95,9 @@ class Usages(Resource):
         """POST /api/v2/subscriptions/{id}/delete_usage.
 
         Required: `id`. Returns `usage`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `id`: str, at most 100 characters, required
         """
         return await self._call(_DELETE, id, params)
 
@@ -101,6 +115,11 @@ class Usages(Resource):
         """GET /api/v2/usages.
 
         Rows hold `usage`. Sorted by `usage_date` unless told otherwise.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
+        - `order_by`: usage_date, updated_at
         """
         return self._list(_LIST, None, filters, into, params)
 
@@ -108,5 +127,9 @@ class Usages(Resource):
         """POST /api/v2/usages/pdf.
 
         Returns `download`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `invoice`: object of id
+        - `disposition_type`: DispositionType
         """
         return await self._call(_PDF, None, params)

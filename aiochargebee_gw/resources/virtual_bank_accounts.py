@@ -66,6 +66,12 @@ class VirtualBankAccounts(Resource):
 
         Required: `customer_id`, `reference_id`. Returns `virtual_bank_account` and where there is one `customer`. An
         idempotency key is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `reference_id`: str, at most 150 characters, required
+        - `gateway_account_id`: str, at most 50 characters
+        - `scheme`: VirtualBankAccountScheme
         """
         return await self._call(_CREATE_USING_PERMANENT_TOKEN, None, params)
 
@@ -74,6 +80,12 @@ class VirtualBankAccounts(Resource):
 
         Required: `customer_id`. Returns `virtual_bank_account` and where there is one `customer`. An idempotency key
         is sent and honoured.
+
+        Parameters:
+        - `customer_id`: str, at most 50 characters, required
+        - `email`: str, at most 70 characters
+        - `gateway_account_id`: str, at most 50 characters
+        - `scheme`: VirtualBankAccountScheme
         """
         return await self._call(_CREATE, None, params)
 
@@ -100,6 +112,10 @@ class VirtualBankAccounts(Resource):
         """GET /api/v2/virtual_bank_accounts.
 
         Rows hold `virtual_bank_account`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)
 

@@ -59,6 +59,18 @@ class WebhookEndpoints(Resource):
         """POST /api/v2/webhook_endpoints.
 
         Required: `name`, `url`. Returns `webhook_endpoint`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters, required
+        - `api_version`: WebhookEndpointApiVersion
+        - `url`: str, at most 512 characters, required
+        - `primary_url`: bool, false by default
+        - `disabled`: bool, false by default
+        - `basic_auth_password`: str, at most 250 characters
+        - `basic_auth_username`: str, at most 250 characters
+        - `send_card_resource`: bool, false by default
+        - `chargebee_response_schema_type`: ChargebeeResponseSchemaType
+        - `enabled_events`: list of EventType
         """
         return await self._call(_CREATE, None, params)
 
@@ -68,6 +80,17 @@ class WebhookEndpoints(Resource):
         """POST /api/v2/webhook_endpoints/{id}.
 
         Returns `webhook_endpoint`. An idempotency key is sent and honoured.
+
+        Parameters:
+        - `name`: str, at most 50 characters
+        - `api_version`: WebhookEndpointApiVersion
+        - `url`: str, at most 512 characters
+        - `primary_url`: bool, false by default
+        - `send_card_resource`: bool, false by default
+        - `basic_auth_password`: str, at most 250 characters
+        - `basic_auth_username`: str, at most 250 characters
+        - `disabled`: bool, false by default
+        - `enabled_events`: list of EventType
         """
         return await self._call(_UPDATE, id, params)
 
@@ -103,5 +126,9 @@ class WebhookEndpoints(Resource):
         """GET /api/v2/webhook_endpoints.
 
         Rows hold `webhook_endpoint`.
+
+        Parameters:
+        - `limit`: int, 1 to 100, rows of a page
+        - `offset`: str, a cursor to start from
         """
         return self._list(_LIST, None, filters, into, params)

@@ -18,7 +18,7 @@ PACKAGE = "aiochargebee_gw"
 LAYERS: list[tuple[str, int]] = [
     (r"(errors|settings|observe|_clock|_version)$", 0),
     (r"_wire(\..*)?$", 1),
-    (r"(filters|_filter|_filter_check|_operation|_options|_page|_prepare|_record|_converter)$", 2),
+    (r"(filters|_filter|_filter_check|_operation|_options|_page|_prepare|_record|_repair|_converter)$", 2),
     (r"(records|params|fields)(\..*)?$", 2),
     (r"_policy(\..*)?$", 3),
     (r"transport(\..*)?$", 4),

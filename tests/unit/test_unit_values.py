@@ -135,6 +135,23 @@ def test_a_record_keeps_what_its_class_does_not_declare() -> None:
     assert repr(first.billing_address) == "<CustomerBillingAddress>"
 
 
+def test_a_null_where_a_value_is_promised_is_absent() -> None:
+    """A null for an attribute that always comes costs no other attribute; what is wrong otherwise is still an error."""
+    nulls = ROW.replace(b'"net_term_days":0', b'"net_term_days":null,"contacts":[{"id":null,"email":"a@b.example"}]')
+    first, second = decode_records(PAGE.replace(ROW, nulls), customers._LIST, Customer)
+    assert isinstance(first, Customer)
+    assert isinstance(second, Customer)
+    assert first.net_term_days is None
+    assert first.contacts is not None
+    assert first.contacts[0].id is None
+    assert first.contacts[0].email == "a@b.example"
+    assert first.extra == {"new_key": {"x": 1.5}}
+    assert decode_answer(nulls, CustomerListRow, "x").customer.net_term_days is None
+    for wrong in (b'{"customer":null}', nulls.replace(b'"Oslo"', b"5"), b'{"customer":[null]}'):
+        with pytest.raises(errors.DecodeError):
+            decode_answer(wrong, CustomerListRow, "x")
+
+
 def test_a_detached_record_lets_its_page_go() -> None:
     """detach() keeps a record's own bytes; pickling does the same."""
     first, _ = decode_records(PAGE, customers._LIST, Customer)
