@@ -16,6 +16,7 @@ from ._clock import Clock
 from ._policy.limits import Window
 from ._policy.outcome import KEY_SECONDS, settles, verdict
 from ._policy.retry import Again, Budget, decide
+from ._turnstile import Turn, Turnstile
 from ._wire.failure import failure
 from ._wire.message import Request, Response
 from .errors import (
@@ -53,6 +54,8 @@ class Call:
     retry: Retry
     timeouts: Timeouts
     idempotency_key: str | None = None
+    rank: int = 0
+    """Who goes first where calls wait for a limit: 0 before 1."""
 
 
 class Engine:
@@ -182,7 +185,7 @@ class Engine:
             async with self._in_time(deadline - began, call):
                 for gate in gates:
                     if not gate.try_enter():
-                        await gate.enter(deadline, call.request.label)
+                        await gate.enter(call.rank, deadline, call.request.label)
                     held.callback(gate.leave, turn)
                 await self._concur(turn)
                 held.callback(self._concurrency.release_on_behalf_of, turn)
@@ -237,44 +240,6 @@ class Engine:
             except Exception:
                 # A write that succeeded must not fail because of who watches it.
                 _log.exception("an observer failed")
-
-
-@attrs.define(eq=False)
-class Turn:
-    """Whether the attempt reached the network: one that did not leaves its place in the limits free."""
-
-    sent: bool = False
-
-
-class Turnstile:
-    """A `Window` that can be waited at, first come, first served."""
-
-    def __init__(self, window: Window, clock: Clock) -> None:
-        self.window = window
-        self._clock = clock
-        self._queue = anyio.Lock()
-        self._freed = anyio.Event()
-
-    def try_enter(self) -> bool:
-        """Take a place if there is one and nobody waits for it."""
-        return not self._queue.locked() and not self.window.take(self._clock.monotonic())
-
-    async def enter(self, deadline: float, label: str) -> None:
-        """Wait for a place. Raises `DeadlineExceeded` as soon as it is certain that none comes in time."""
-        async with self._queue:
-            while wait := self.window.take(now := self._clock.monotonic()):
-                if now >= deadline or (math.isfinite(wait) and now + wait > deadline):
-                    raise DeadlineExceeded("the limits leave no time for another attempt", operation=label)
-                if math.isfinite(wait):
-                    await self._clock.sleep(wait)
-                else:
-                    self._freed = anyio.Event()
-                    await self._freed.wait()
-
-    def leave(self, turn: Turn) -> None:
-        """Give a place back."""
-        self.window.give_back(self._clock.monotonic(), sent=turn.sent)
-        self._freed.set()
 
 
 def _within(timeouts: Timeouts, left: float) -> Timeouts:

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 Priority = Literal["web", "reconcile", "export"]
 GATEWAY_PATH = "/chargebee"
+_RANKS: dict[Priority, int] = {"web": 0, "reconcile": 1, "export": 2}
 
 
 @attrs.frozen(kw_only=True)
@@ -111,6 +112,7 @@ class Caller:
             retry=options.retry or self.settings.retry,
             timeouts=self._timeouts(options),
             idempotency_key=key,
+            rank=_RANKS[options.priority],
         )
 
     async def control(

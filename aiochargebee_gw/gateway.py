@@ -103,7 +103,8 @@ class Gateway(Resources):
     ) -> Self:
         """The same client and pool, with other options for all calls; what is left out stays.
 
-        `timeout` is seconds for one attempt, `headers` are added (`chargebee-event-email` and the like).
+        `timeout` is seconds for one attempt, `headers` are added (`chargebee-event-email` and the like). `priority`
+        says whose calls go first where they wait for a limit: web, then reconcile, then export.
         """
         options = self._caller.options.with_call({"timeout": timeout, "retry": retry, "headers": headers})
         if priority is not None and priority not in ("web", "reconcile", "export"):

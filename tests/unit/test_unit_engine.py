@@ -297,6 +297,41 @@ async def test_a_throttled_site_leaves_the_others_alone() -> None:
         gate.set()
 
 
+async def test_the_web_goes_before_the_export() -> None:
+    """Where calls wait for a limit, the lower rank is served first, and within a rank who came first."""
+    engine, _, clock, _ = _engine(OK, account_per_second=1)
+    served: list[str] = []
+
+    async def call(name: str, rank: int) -> None:
+        await _send(engine, attrs.evolve(READ, rank=rank))
+        served.append(name)
+
+    clock.hold = anyio.Event()
+    await _send(engine, READ)
+    async with anyio.create_task_group() as group:
+        for name, rank in [("export 1", 2), ("export 2", 2), ("web 1", 0), ("reconcile", 1), ("web 2", 0)]:
+            group.start_soon(call, name, rank)
+            await anyio.wait_all_tasks_blocked()
+        clock.hold.set()
+    assert served == ["web 1", "web 2", "reconcile", "export 1", "export 2"]
+
+
+async def test_a_waiter_in_front_that_gives_up_lets_the_next_pass() -> None:
+    """Cancelling the one at the front of the queue calls the one behind it."""
+    engine, _, clock, _ = _engine(OK, account_per_second=1)
+    await _send(engine, READ)
+    clock.hold = anyio.Event()
+    first = asyncio.create_task(_send(engine, READ))
+    await anyio.wait_all_tasks_blocked()
+    second = asyncio.create_task(_send(engine, READ))
+    await anyio.wait_all_tasks_blocked()
+    first.cancel()
+    await anyio.wait_all_tasks_blocked()
+    clock.hold.set()
+    assert await second is OK
+    assert engine._account._queue == []
+
+
 async def test_who_watches_cannot_break_a_call(caplog: pytest.LogCaptureFixture) -> None:
     """An observer that raises is logged; the write that succeeded succeeds."""
 

@@ -22,7 +22,7 @@ LAYERS: list[tuple[str, int]] = [
     (r"(records|params|fields)(\..*)?$", 2),
     (r"_policy(\..*)?$", 3),
     (r"transport(\..*)?$", 4),
-    (r"_engine$", 5),
+    (r"(_engine|_turnstile)$", 5),
     (r"(_resource|pagination|streams|batches|windows|connections|gateway|_files)$", 6),
     (r"resources(\..*)?$", 6),
     (r"(export|reconcile|sandbox|webhooks|testing|ext|cli)(\..*)?$", 7),
