@@ -43,20 +43,19 @@ class Page(Generic[R, Row]):
         self._operation = operation
         self._body = body
         self._into = into
+        self._offset, self._count = document.scan(body)
 
     @classmethod
     def read(
         cls, operation: ListOperation[Any, Any], response: Response, into: type[Any] | None = None
     ) -> Page[Any, Any]:
         """The page of an answer, looked through once. Raises `DecodeError` when it is none."""
-        page: Page[Any, Any] = cls(operation, response.body, into)
-        page.next_offset, page._count = document.scan(response.body)
-        return page
+        return cls(operation, response.body, into)
 
-    @functools.cached_property
+    @property
     def next_offset(self) -> str | None:
         """The cursor of the next page; None on the last one."""
-        return document.next_offset(self._body)
+        return self._offset
 
     @functools.cached_property
     def records(self) -> list[R]:
@@ -89,20 +88,10 @@ class Page(Generic[R, Row]):
     def _raw(self) -> list[bytes | DecodeError]:
         return [*document.rows(self._body)]
 
-    @functools.cached_property
-    def _count(self) -> int:
-        return len(document.rows(self._body))
-
     def __len__(self) -> int:
         return self._count
 
     def __repr__(self) -> str:
-        try:
-            return self._shown()
-        except DecodeError:
-            return f"<Page of {self._operation.label}: not readable>"
-
-    def _shown(self) -> str:
         more = "more follow" if self.next_offset else "the last page"
         return f"<Page of {self._operation.label}: {len(self)} rows, {more}>"
 

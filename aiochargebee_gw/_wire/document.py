@@ -17,7 +17,7 @@ import msgspec
 
 from ..errors import DecodeError
 
-__all__ = ["Source", "documents", "explain", "fields_of", "harmless", "loads", "next_offset", "rows", "scan"]
+__all__ = ["Source", "documents", "explain", "fields_of", "harmless", "loads", "rows", "scan"]
 
 
 class _Page(msgspec.Struct, rename={"rows": "list"}):
@@ -65,11 +65,6 @@ def scan(body: bytes) -> tuple[str | None, int]:
         page = _rewritten(body, error)
         return page["next_offset"], len(page["list"])
     return found.next_offset, len(found.rows)
-
-
-def next_offset(body: bytes) -> str | None:
-    """The cursor of the next page, None on the last one. Raises `DecodeError`."""
-    return scan(body)[0]
 
 
 def rows(body: bytes) -> list[bytes]:
