@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import os
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
 import anyio.to_thread
 
-__all__ = ["Replacement", "write_atomically"]
+__all__ = ["Replacement", "drop_parts", "write_atomically"]
+
+# What a filesystem says that has no second names for a file.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
+# A name may have 255 bytes, and the target's may use them up.
+_SHOWN = 20
+_parts: set[Path] = set()
 
 
 class Replacement:
     """A new file beside *target* that takes its name by `commit`; without it, or by `discard`, it is gone.
 
-    Only its owner may read it: it holds customers' data. All methods wait for the disk.
+    With *replace* a file that has the name gives way, and a symlink keeps pointing at it; without, `commit` raises
+    `FileExistsError`. Only its owner may read it: it holds customers' data. All methods wait for the disk; `discard`
+    may come from another thread while one of the others runs.
     """
 
-    def __init__(self, target: Path) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        self._target = target
+    def __init__(self, target: Path, *, replace: bool = True) -> None:
+        self._replace = replace
+        self._target = Path(os.path.realpath(target)) if replace else target
+        try:
+            handle, name = tempfile.mkstemp(prefix=f".{target.name[:_SHOWN]}.", suffix=".part", dir=self._target.parent)
+        except OSError as error:
+            # The name that the person knows, not ours.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         self._part = Path(name)
+        _parts.add(self._part)
         self._file = os.fdopen(handle, "wb")
+        self._lock = threading.Lock()
+        self._committed = self._discarded = False
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
@@ -35,20 +54,60 @@ class Replacement:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        os.replace(self._part, self._target)
+        with self._lock:
+            if self._discarded:
+                raise ValueError("the file was discarded")
+            self._publish()
+            self._committed = True
+            _parts.discard(self._part)
         _sync_folder(self._target.parent)
 
-    def discard(self) -> None:
-        """Remove what was written, unless it was committed. Safe to call twice."""
+    def _publish(self) -> None:
+        if self._replace:
+            os.replace(self._part, self._target)
+            return
+        try:
+            # Unlike a rename, a link never takes a name away.
+            os.link(self._part, self._target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._claim()
+        else:
+            self._part.unlink()
+
+    def _claim(self) -> None:
+        os.close(os.open(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            os.replace(self._part, self._target)
+        except BaseException:
+            self._target.unlink(missing_ok=True)
+            raise
+
+    def discard(self) -> bool:
+        """Remove what was written, unless it was committed: False then. Safe to call twice."""
+        with self._lock:
+            if self._committed:
+                return False
+            self._discarded = True
         with contextlib.suppress(OSError):
             self._file.close()
         self._part.unlink(missing_ok=True)
+        _parts.discard(self._part)
+        return True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.discard()
+
+
+def drop_parts() -> None:
+    """Remove what was begun, from a process that ends at once. Takes no lock: a signal's handler may call it."""
+    for part in tuple(_parts):
+        with contextlib.suppress(OSError):
+            os.unlink(part)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -64,10 +123,15 @@ def _sync_folder(folder: Path) -> None:
 async def write_atomically(target: Path, chunks: AsyncIterator[bytes]) -> Path:
     """Write *chunks* to *target*, with the disk's waits off the loop.
 
-    The file is opened on the loop: a cancelled call would leave one behind that a thread is still opening.
+    The file is opened on the loop: a cancelled call would leave one behind that a thread is still opening. A
+    cancellation that comes when the file has its name comes too late.
     """
     with Replacement(target) as file:
         async for chunk in chunks:
             await anyio.to_thread.run_sync(file.write, chunk)
-        await anyio.to_thread.run_sync(file.commit)
+        try:
+            await anyio.to_thread.run_sync(file.commit)
+        except asyncio.CancelledError:
+            if file.discard():
+                raise
     return target

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from .._version import __version__
 from ..errors import RequestError
 from ._failures import report
 from ._help import COMMANDS, EPILOGUE, ON_CONNECTIONS
 from ._loop import run_loop
+from ._options import Common
+from ._output import is_stuck
+from ._session import key_read_ahead
+from ._streams import let_go
 
 __all__ = ["app", "run"]
 
@@ -42,39 +45,54 @@ def run(argv: Sequence[str]) -> int:
     as_json = "--json" in argv
     try:
         code = _dispatch(argv)
+        if is_stuck():
+            # After a signal, with a write that nobody takes: the interpreter would wait for it when it ends.
+            os._exit(code)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _nobody_reads()
+        let_go()
+        return 141
     except KeyboardInterrupt:
         return 130
     except CycloptsError as error:
-        return report(RequestError(_usage(error)), as_json=as_json)
+        return report(RequestError(_usage(error, argv)), as_json=as_json)
     except Exception as error:
         if os.environ.get("AIOCHARGEBEE_GW_DEBUG"):
             raise
-        return report(error, as_json=as_json)
+        code = report(error, as_json=as_json)
+        _flush()
     return code
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk, perhaps what has been reported
+        let_go()
 
 
 def _dispatch(argv: Sequence[str]) -> int:
     command, bound, _ = app.parse_args(list(argv), exit_on_error=False, print_error=False)
+    # What it reads from stdin it reads now: a signal cannot end a read inside of the loop.
     result = command(*bound.args, **bound.kwargs)
     if inspect.iscoroutine(result):
-        result = run_loop(result)
+        try:
+            with key_read_ahead(bound.arguments.get("common", Common())):
+                result = run_loop(result)
+        finally:
+            if inspect.iscoroutine(result):
+                result.close()
     return result if isinstance(result, int) else 0
 
 
-def _usage(error: CycloptsError) -> str:
+def _usage(error: CycloptsError, argv: Sequence[str]) -> str:
+    """What is wrong, without what may be a key: `--api-key=...` is no option, and `list customers KEY` too much."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"{len(error.unused_tokens or ())} more than this command takes; see --help"
     text = str(error)
-    if isinstance(error, UnknownOptionError):
-        # `--api-key=...` is such an option; what stands behind the sign is not to be shown.
-        name, sign, value = (error.token.keyword or error.token.value).partition("=")
-        text = text.replace(f"{name}{sign}{value}", name)
+    for token in sorted((token for token in argv if token.startswith("-")), key=len, reverse=True):
+        name, sign, value = token.partition("=")
+        # `-kKEY` is the short form of `-k=KEY`.
+        text = text.replace(token, name if token.startswith("--") else token[:2])
+        text = text.replace(f'"{value}"', '"..."') if sign else text
     return text
-
-
-def _nobody_reads() -> int:
-    # The interpreter flushes stdout once more when it ends.
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141

@@ -111,7 +111,9 @@ def _show(connection: Connection, common: Common) -> None:
     if common.json:
         emit([dump(_plain(connection))])
     else:
-        lines = (f"{name}\t{value}".encode() for name, value in _plain(connection).items() if value != {})
+        lines = (
+            f"{name}\t{value}".encode(errors="replace") for name, value in _plain(connection).items() if value != {}
+        )
         emit(lines)
 
 

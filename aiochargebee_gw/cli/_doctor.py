@@ -13,9 +13,9 @@ import attrs
 from ..connections import ConnectionStatus
 from ..errors import ConfigurationError, GatewayClientError, RequestError
 from ..settings import Retry
-from ._failures import exit_code, explain
+from ._failures import BadKey, NoKey, exit_code, explain
 from ._options import Common
-from ._output import dump, emit
+from ._output import dump, emit, emit_text
 from ._probe import accelerators, skew, versions
 from ._session import open_gateway
 
@@ -51,7 +51,7 @@ async def command(*, common: Common = Common()) -> int:  # noqa: B008 - frozen
             checks.tell(Check("key", "ok", _origin(common)))
             await _remote(gw, checks, common)
     except (ConfigurationError, RequestError) as error:
-        checks.fail("key", error)
+        checks.fail("key" if isinstance(error, NoKey | BadKey) else "settings", error)
     checks.tell(Check("versions", "ok", versions()))
     checks.tell(Check("speed", "ok", accelerators()))
     return checks.end()
@@ -142,4 +142,7 @@ def _show(check: Check) -> None:
     line = Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<11}{check.detail}")
     if check.cure:
         line.append(f"; {check.cure}")
-    Console(file=sys.stdout, soft_wrap=True, highlight=False).print(line)
+    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    with console.capture() as shown:
+        console.print(line)
+    emit_text(shown.get())

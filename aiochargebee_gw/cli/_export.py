@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..settings import Retry
 from ._names import check_selection, listing
 from ._options import Common, Selection
-from ._output import dump, emit, say
+from ._output import STDOUT, dump, emit, say
 from ._progress import counting
 from ._session import open_gateway
 
@@ -43,7 +43,11 @@ async def command(
         # On one terminal, the line would be drawn into the rows.
         with counting(not (streams and sys.stdout.isatty())) as progress:
             report = await export(
-                pages, to=to, force=force, rows="envelope" if envelope else "record", progress=progress
+                pages,
+                to=STDOUT if streams else to,
+                force=force,
+                rows="envelope" if envelope else "record",
+                progress=progress,
             )
     _tell(report, as_json=common.json, streams=streams)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Annotated, Any
 
 import attrs
@@ -22,16 +22,22 @@ from ._session import open_gateway
 
 __all__ = ["command", "main_record", "retriever"]
 
+_SHOWN = 60
 
-async def command(
+
+def command(
     resource: Annotated[str, Parameter(help="The plural: customers, subscriptions, item_prices, ...")],
     /,
     *ids: Annotated[str, Parameter(allow_leading_hyphen=True, help="Ids; - reads more from stdin, one a line.")],
     common: Common = Common(),  # noqa: B008 - frozen
-) -> int:
+) -> Coroutine[Any, Any, int]:
     """Show records by their ids."""
     retriever(resource_of(unsent(), resource), resource)
-    wanted = _ids(ids, common)
+    # Before there is a loop: Ctrl-C must end a read that waits for a person.
+    return _get(resource, _ids(ids, common), common)
+
+
+async def _get(resource: str, wanted: list[str], common: Common) -> int:
     async with open_gateway(common) as gw:
         retrieve = retriever(resource_of(gw, resource), resource)
         width = gw.settings.limits.concurrency
@@ -52,8 +58,7 @@ def _ids(given: Iterable[str], common: Common) -> list[str]:
         if id == "-":
             if common.api_key_file == "-":
                 raise RequestError("the key and the ids cannot both come from stdin", field="id")
-            # Before anything is opened: Ctrl-C must end a read that waits for a person.
-            ids += [line.strip() for line in sys.stdin if line.strip()]
+            ids += _from_stdin()
         elif id.startswith("-"):
             raise RequestError(f"unknown option {id.partition('=')[0]}; such an id can come from stdin", field="id")
         else:
@@ -63,29 +68,43 @@ def _ids(given: Iterable[str], common: Common) -> list[str]:
     return ids
 
 
+def _from_stdin() -> list[str]:
+    try:
+        lines = [line.strip().removeprefix("\ufeff") for line in sys.stdin]
+    except UnicodeDecodeError as error:
+        raise RequestError("the ids on stdin are not text", field="id") from error
+    return [line for line in lines if line]
+
+
 async def _in_order(ids: list[str], retrieve: Callable[[str], Awaitable[Any]], width: int, *, as_json: bool) -> int:
-    waiting = iter(ids)
-    under_way: deque[tuple[str, asyncio.Future[Any]]] = deque()
-    code = 0
+    """The exit code is that of the worst: 2 when every id is one that cannot be, else 1 when a record is not shown."""
+    waiting = iter(enumerate(ids, 1))
+    under_way: deque[tuple[int, str, asyncio.Future[Any]]] = deque()
+    codes: list[int] = []
     try:
         while True:
-            while len(under_way) < width and (id := next(waiting, None)) is not None:
-                under_way.append((id, asyncio.ensure_future(retrieve(id))))
+            while len(under_way) < width and (one := next(waiting, None)) is not None:
+                under_way.append((*one, asyncio.ensure_future(retrieve(one[1]))))
             if not under_way:
-                return code
-            code = await _show(*under_way[0], as_json=as_json) or code
+                break
+            codes.append(await _show(*under_way[0], as_json=as_json))
             under_way.popleft()
     finally:
-        for _, future in under_way:
+        for *_, future in under_way:
             future.cancel()
-        await asyncio.gather(*(future for _, future in under_way), return_exceptions=True)
+        await asyncio.gather(*(future for *_, future in under_way), return_exceptions=True)
+    return 2 if codes and min(codes) == 2 else min(1, max(codes, default=0))
 
 
-async def _show(id: str, answer: Awaitable[Any], *, as_json: bool) -> int:
+async def _show(position: int, id: str, answer: Awaitable[Any], *, as_json: bool) -> int:
     try:
         emit_document(main_record(await answer).raw, as_json=as_json)
     except NotFound as error:
         return report(error, as_json=as_json, id=id)
+    except RequestError as error:
+        # It may be anything, a whole file without line breaks too.
+        short = id if len(id) <= _SHOWN else f"{id[:_SHOWN]}..."
+        return report(error, as_json=as_json, id=f"id {position}, {short!r}")
     return 0
 
 

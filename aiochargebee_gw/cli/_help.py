@@ -6,7 +6,8 @@ __all__ = ["COMMANDS", "EPILOGUE", "ON_CONNECTIONS"]
 
 EPILOGUE = (
     "The key comes from MATON_API_KEY, --api-key-file or a keyring, never from an argument. "
-    "Every command takes --json, and those that read data take --sandbox: made-up data on this machine, no key."
+    "Every command takes --json, and those that read data take --sandbox: made-up data of both product catalogues on "
+    "this machine, no key."
 )
 
 COMMANDS = {
@@ -18,7 +19,7 @@ COMMANDS = {
     "get": (
         "Records by their ids.\n\n"
         "They are shown in the order given, as the server sent them: indented on a terminal, elsewhere one a line. "
-        "Ids that do not exist are told on stderr, and the exit code is 1."
+        "Ids that do not exist or cannot be are told on stderr, and the exit code is 1 (2 when none can be)."
     ),
     "call": (
         "Any operation by its path.\n\n"

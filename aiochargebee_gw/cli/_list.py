@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from cyclopts import Parameter, validators
 
 from ..errors import RequestError
+from ..export._lines import line
 from ._names import check_selection, listing
-from ._options import Common, Selection
+from ._options import Common, Selection, whole
 from ._output import emit, say
 from ._session import open_gateway
 from ._table import choose_columns, show_table
@@ -26,7 +27,9 @@ async def command(
     resource: Annotated[str, Parameter(help="The plural: customers, subscriptions, item_prices, ...")],
     /,
     *,
-    limit: Annotated[int | None, Parameter(validator=validators.Number(gte=1), help="Rows in total: 100.")] = None,
+    limit: Annotated[
+        int | None, Parameter(converter=whole, validator=validators.Number(gte=1), help="Rows in total: 100.")
+    ] = None,
     all: Annotated[bool, Parameter(help="Every row.")] = False,
     envelope: Annotated[bool, Parameter(help="With --json: whole rows, {'customer': ..., 'card': ...}.")] = False,
     selection: Selection = Selection(),  # noqa: B008 - frozen
@@ -67,7 +70,7 @@ class _Lines:
 
     def take(self, page: Page[Any, Any], most: int) -> None:
         rows = (page.raw if self._envelope else page.documents)[:most]
-        emit(msgspec.json.format(row, indent=-1) if b"\n" in row else row for row in rows)
+        emit(map(line, rows))
 
     def end(self) -> None:
         pass
@@ -81,7 +84,8 @@ class _Glimpse:
         self._begun = False
 
     def take(self, page: Page[Any, Any], most: int) -> None:
-        rows = [msgspec.json.decode(document) for document in page.documents[:most]]
+        # The standard library takes half of a surrogate pair, too.
+        rows = [json.loads(document) for document in page.documents[:most]]
         if rows:
             self._columns = self._columns or choose_columns(rows)
             show_table(rows, self._columns, header=not self._begun)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import attrs
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter, Token, validators
 
-__all__ = ["Common", "Flag", "Selection"]
+__all__ = ["Common", "Flag", "Selection", "whole"]
 
 _WHERE_TO = Group("Key and place", sort_key=10)
 _SELECTION = Group("Which rows", sort_key=5)
+
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+
+
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number as people write it: cyclopts would round 1.9, and read 0x2."""
+    if not _WHOLE.fullmatch(tokens[0].value):
+        raise ValueError("it must be a whole number")
+    return int(tokens[0].value)
+
 
 Flag = Annotated[bool, Parameter()]
 
@@ -27,8 +39,8 @@ class Common:
             group=_WHERE_TO,
             allow_leading_hyphen=True,
             help=(
-                "A file that holds the Maton API key, - for stdin. Else MATON_API_KEY, else a keyring "
-                "(service aiochargebee-gw, user MATON_API_KEY)."
+                "A file that holds the Maton API key and nothing else, - for stdin; one that cannot be read or is "
+                "empty is an error. Else MATON_API_KEY, else a keyring (service aiochargebee-gw, user MATON_API_KEY)."
             ),
         ),
     ] = None
@@ -39,7 +51,14 @@ class Common:
         str | None, Parameter(group=_WHERE_TO, help="The gateway's origin. Else AIOCHARGEBEE_GW_GATEWAY_URL.")
     ] = None
     control_url: Annotated[
-        str | None, Parameter(group=_WHERE_TO, help="The control plane's origin. Else AIOCHARGEBEE_GW_CONTROL_URL.")
+        str | None,
+        Parameter(
+            group=_WHERE_TO,
+            help=(
+                "The control plane's origin. Else AIOCHARGEBEE_GW_CONTROL_URL, else the gateway's where that is on "
+                "this machine."
+            ),
+        ),
     ] = None
     deadline: Annotated[
         float | None,
@@ -49,10 +68,15 @@ class Common:
         bool, Parameter(group=_WHERE_TO, help="Start the embedded sandbox and talk to that: made-up data, no key.")
     ] = False
     sandbox_records: Annotated[
-        int, Parameter(group=_WHERE_TO, validator=validators.Number(gte=0), help="Customers in it: 500.")
+        int,
+        Parameter(group=_WHERE_TO, converter=whole, validator=validators.Number(gte=0), help="Customers in it: 500."),
     ] = 500
     sandbox_catalog: Annotated[
-        Literal["both", "pc1", "pc2"], Parameter(group=_WHERE_TO, help="Its product catalogue: both.")
+        Literal["both", "pc1", "pc2"],
+        Parameter(
+            group=_WHERE_TO,
+            help="Its product catalogues: both, so that all commands work. Real sites have one, and so has `sandbox`.",
+        ),
     ] = "both"
 
 

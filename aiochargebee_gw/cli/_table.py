@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ._output import emit, emit_text
+
 __all__ = ["choose_columns", "show_table"]
 
 _TELLING = (
@@ -39,8 +41,8 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, hea
 
 
 def _tabbed(lines: Iterable[Sequence[str]]) -> None:
-    sys.stdout.write("".join("\t".join(line) + "\n" for line in lines))
-    sys.stdout.flush()
+    # UTF-8 whatever the locale says: it is data, for programs.
+    emit("\t".join(line).encode(errors="replace") for line in lines)
 
 
 def _boxed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
@@ -56,8 +58,11 @@ def _boxed(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
         table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=whole)
     for line in cells:
         table.add_row(*map(Text, line))
-    # Made here: it asks for NO_COLOR, TERM and the width.
-    Console(file=sys.stdout).print(table)
+    # Made here: it asks for NO_COLOR, TERM and the width. As one text: a signal must be able to end the writing.
+    console = Console(file=sys.stdout)
+    with console.capture() as shown:
+        console.print(table)
+    emit_text(shown.get())
 
 
 def _cell(name: str, value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from os import PathLike
@@ -36,11 +37,13 @@ async def export(
     """Write every record of a list to *to*: a path ending in `.jsonl` or `.csv`, `"-"` (JSONL on stdout), or a binary
     stream (JSONL; it is not closed). The package's docstring says what the formats hold.
 
-    *force* replaces a file that exists. *rows* is what a row becomes: its main record, or the whole of it
-    ("envelope"). *progress* is called on the loop after each page, and must return quickly.
+    *force* replaces a file that exists; a symlink keeps pointing at what is replaced. Without it a file that somebody
+    makes meanwhile stays, too, and the export is refused at its end. *rows* is what a row becomes: its main record, or
+    the whole of it ("envelope"). *progress* is called on the loop after each page, and must return quickly.
 
     While rows are written, the next page is fetched. Raises `RequestError` before any request for a place that cannot
-    be written to, `OSError` when writing fails, and the errors of the list; no file remains then.
+    be written to, `OSError` when writing fails, and the errors of the list; no file remains then. A cancellation that
+    comes when the file has its name comes too late: the report is returned.
     """
     if rows not in ("record", "envelope"):
         raise RequestError("rows must be record or envelope", field="rows", legal=("record", "envelope"))
@@ -55,9 +58,10 @@ async def export(
             async for page in stream:
                 await run.take(page)
         await run.drain()
-        size, sha256 = await anyio.to_thread.run_sync(sink.finish)
+        await _finish(sink)
     finally:
         sink.discard()
+    size, sha256 = sink.written
     return ExportReport(
         rows=run.rows,
         repeated=run.repeated,
@@ -68,6 +72,15 @@ async def export(
         bytes=size,
         sha256=sha256,
     )
+
+
+async def _finish(sink: Sink) -> None:
+    try:
+        await anyio.to_thread.run_sync(sink.finish)
+    except asyncio.CancelledError:
+        # The thread goes on. Either it finds out that it must not, or the file is there already, whole.
+        if sink.discard():
+            raise
 
 
 class _Run:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -34,13 +35,20 @@ class Sink(Protocol):
     path: Path | None
     chunk: int
 
-    def write(self, lines: list[bytes]) -> None: ...
-
-    def finish(self) -> tuple[int, str]:
-        """Make it last. Returns the bytes written and their SHA-256."""
+    @property
+    def written(self) -> tuple[int, str]:
+        """The bytes written and their SHA-256."""
         ...
 
-    def discard(self) -> None: ...
+    def write(self, lines: list[bytes]) -> None: ...
+
+    def finish(self) -> None:
+        """Make it last."""
+        ...
+
+    def discard(self) -> bool:
+        """Take it back. False when it lasts already."""
+        ...
 
 
 class _Counted:
@@ -64,20 +72,23 @@ class _Counted:
 class _JsonlFile:
     chunk = _CHUNK
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, force: bool) -> None:
         self.path: Path | None = path
-        self._file = Replacement(path)
+        self._file = Replacement(path, replace=force)
         self._out = _Counted(self._file.write)
+
+    @property
+    def written(self) -> tuple[int, str]:
+        return self._out.result
 
     def write(self, lines: list[bytes]) -> None:
         self._out.write(b"\n".join(lines) + b"\n")
 
-    def finish(self) -> tuple[int, str]:
-        self._file.commit()
-        return self._out.result
+    def finish(self) -> None:
+        _commit(self._file, self.path)
 
-    def discard(self) -> None:
-        self._file.discard()
+    def discard(self) -> bool:
+        return self._file.discard()
 
 
 class _CsvFile:
@@ -85,11 +96,11 @@ class _CsvFile:
 
     chunk = _CHUNK
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, force: bool) -> None:
         self.path: Path | None = path
-        self._file = Replacement(path)
+        self._file = Replacement(path, replace=force)
         try:
-            self._spool = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115
+            self._spool = tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent)  # noqa: SIM115
         except BaseException:
             self._file.discard()
             raise
@@ -101,7 +112,11 @@ class _CsvFile:
             self._seen.update((name, None) for name, _ in cells(line))
         self._spool.write(b"\n".join(lines) + b"\n")
 
-    def finish(self) -> tuple[int, str]:
+    @property
+    def written(self) -> tuple[int, str]:
+        return self._out.result
+
+    def finish(self) -> None:
         columns = header(self._seen)
         text = io.StringIO(newline="")
         writer = csv.writer(text)
@@ -113,17 +128,16 @@ class _CsvFile:
             if text.tell() >= _CHUNK:
                 self._drain(text)
         self._drain(text)
-        self._file.commit()
-        return self._out.result
+        _commit(self._file, self.path)
 
     def _drain(self, text: io.StringIO) -> None:
         self._out.write(text.getvalue().encode())
         text.seek(0)
         text.truncate()
 
-    def discard(self) -> None:
+    def discard(self) -> bool:
         self._spool.close()
-        self._file.discard()
+        return self._file.discard()
 
 
 class _JsonlStream:
@@ -148,14 +162,24 @@ class _JsonlStream:
             taken = self._stream.write(data)
             data = data[taken:] if isinstance(taken, int) else b""
 
-    def finish(self) -> tuple[int, str]:
+    @property
+    def written(self) -> tuple[int, str]:
         return self._out.result
 
-    def discard(self) -> None:
+    def finish(self) -> None:
         pass
 
+    def discard(self) -> bool:
+        return True
 
-_BY_ENDING: dict[str, Callable[[Path], Sink]] = {".jsonl": _JsonlFile, ".csv": _CsvFile}
+
+class _File(Protocol):
+    """Opens a file's sink."""
+
+    def __call__(self, path: Path, *, force: bool) -> Sink: ...
+
+
+_BY_ENDING: dict[str, _File] = {".jsonl": _JsonlFile, ".csv": _CsvFile}
 _LEGAL = (*_BY_ENDING, "-")
 
 
@@ -174,13 +198,35 @@ def _file(path: Path, *, force: bool) -> Callable[[], Sink]:
     make = _BY_ENDING.get(path.suffix.lower())
     if make is None:
         raise _refused(f"{path}: the ending names the format; it can be .jsonl or .csv (or - for JSONL on stdout)")
-    if not path.parent.is_dir():
+    # With force a symlink stays and what it points at is replaced.
+    place = Path(os.path.realpath(path)) if force else path
+    if not place.parent.is_dir():
         raise _refused(f"{path}: its folder does not exist")
-    if path.exists() and not path.is_file():
+    mode = _mode(place, path)
+    if mode is not None and not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and not force)):
         raise _refused(f"{path} is not a regular file")
-    if path.exists() and not force:
+    if mode is not None and not force:
         raise _refused(f"{path} exists already; force replaces it")
-    return lambda: make(path)
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise _refused(f"{path}: its folder cannot be written to")
+    return lambda: make(path, force=force)
+
+
+def _mode(place: Path, shown: Path) -> int | None:
+    """What has the name, a dangling link included; None for nothing."""
+    try:
+        return os.lstat(place).st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise _refused(f"{shown}: {error.strerror}") from error
+
+
+def _commit(file: Replacement, path: Path | None) -> None:
+    try:
+        file.commit()
+    except FileExistsError as error:
+        raise _refused(f"{path} was made by somebody else meanwhile; force replaces it") from error
 
 
 def _refused(text: str) -> RequestError:

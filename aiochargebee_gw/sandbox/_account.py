@@ -94,6 +94,8 @@ class Account:
 
     def answer(self, call: Call) -> Answer:
         """A control-plane call: list, create, get, delete of ``/connections``."""
+        if call.oversized:
+            return gateway_error(413, "The request is too large.")
         match call.method, call.segments:
             case "GET", ("connections",):
                 return self._list(call)

@@ -28,9 +28,17 @@ CUSTOM_FIELDS: dict[str, dict[str, str]] = {
 }
 _GUESS = {
     **dict.fromkeys(("is", "is_not", "starts_with", "in", "not_in", "is_present"), "string"),
-    **dict.fromkeys(("lt", "lte", "gt", "gte"), "number"),
-    **dict.fromkeys(("after", "before", "on", "between"), "timestamp"),
+    # A timestamp is a whole number, too.
+    **dict.fromkeys(("lt", "lte", "gt", "gte", "between"), "number"),
+    **dict.fromkeys(("after", "before", "on"), "timestamp"),
 }
+
+
+# An undefined field may hold a number or a boolean: compare what the client wrote.
+_AS_WRITTEN = (
+    "CASE json_type(o.body, ?) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+    "ELSE CAST(json_extract(o.body, ?) AS TEXT) END"
+)
 
 
 def custom_field(kind: str, name: str, operator: str) -> Field | None:
@@ -39,11 +47,10 @@ def custom_field(kind: str, name: str, operator: str) -> Field | None:
     type = known or _GUESS.get(operator)
     if type is None:
         return None
-    expression = "json_extract(o.body, ?)"
+    path = f"$.{name}"
     if known is None and type == "string":
-        # An undefined field may hold a number or a boolean: compare what the client wrote.
-        expression = "CAST(json_extract(o.body, ?) AS TEXT)"
-    return Field(type, NATURAL[type], expression, bound=(f"$.{name}",))
+        return Field(type, NATURAL[type], _AS_WRITTEN, bound=(path, path))
+    return Field(type, NATURAL[type], "json_extract(o.body, ?)", bound=(path,))
 
 
 def read_custom(kind: str, name: str, text: str) -> object:

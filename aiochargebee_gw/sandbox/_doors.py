@@ -68,6 +68,8 @@ class Doors:
         """Answer a call at a door."""
         if call.headers.get("Host", "").lower() != self.host():
             return gateway_error(421, "This host name is not the sandbox's own.")
+        if call.oversized and door in ("page", "file", "none"):
+            return gateway_error(413, "The request is too large.")
         match door:
             case "gateway":
                 return self._gateway(call)

@@ -62,7 +62,10 @@ class Edge:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The handler of the low-level server."""
-        body = await request.read()
+        try:
+            body, oversized = await request.read(), False
+        except web.HTTPRequestEntityTooLarge:
+            body, oversized = b"", True
         path, _, query = request.raw_path.partition("?")
         record = RecordedRequest(
             door_of(path), request.method, path, query, request.headers, body, 0, self.clock().now()
@@ -72,17 +75,20 @@ class Edge:
             hook(record)
         status = 0
         try:
-            response = await self._respond(request, record)
+            response = await self._respond(request, record, oversized)
             status = 0 if response is None else response.status
         finally:
             # Also when the client went away: what arrived is on record.
             self.requests.append(evolve(record, status=status))
         return web.Response() if response is None else response
 
-    async def _respond(self, request: web.BaseRequest, record: RecordedRequest) -> web.StreamResponse | None:
+    async def _respond(
+        self, request: web.BaseRequest, record: RecordedRequest, oversized: bool
+    ) -> web.StreamResponse | None:
         native = native_path(record.path)
         verdict = self.faults.judge(record.method, native, first_values(record.query).get("offset"))
         call = make_call(record.method, request.raw_path, record.headers, record.body, native)
+        call = evolve(call, oversized=oversized)
         answer = self._answer(record.door, call, verdict)
         waits = self.latency + sum(float(one.details["seconds"]) for one in verdict.modifiers if one.kind == "latency")
         if waits > 0:

@@ -1,7 +1,8 @@
 """Idempotency keys: https://apidocs.chargebee.com/docs/api/idempotency.
 
-A key is remembered for 30 minutes with the path and body it came with; the same request again gets the
-stored answer and ``chargebee-idempotency-replayed: true``, any other request with the key is 422.
+A key is remembered for 30 minutes with the path, body and ``chargebee-*`` headers it came with (these
+change what a call does: ``chargebee-business-entity-id``); the same request again gets the stored
+answer and ``chargebee-idempotency-replayed: true``, any other request with the key is 422.
 """
 
 from __future__ import annotations
@@ -54,4 +55,8 @@ class IdempotencyKeys:
 
 
 def _fingerprint(call: Call) -> bytes:
-    return sha256(call.path.encode() + b"\0" + call.body).digest()
+    headers = sorted((name.lower(), value) for name, value in call.headers.items())
+    told = [f"{name}:{value}" for name, value in headers if name.startswith("chargebee-") and name != HEADER]
+    # A header's bytes above ASCII arrive as lone surrogates.
+    parts = [text.encode("utf-8", "surrogateescape") for text in (call.path, *told)]
+    return sha256(b"\0".join([*parts, call.body])).digest()

@@ -14,7 +14,8 @@ class Call:
     """One request as a site sees it: the door is already behind it.
 
     ``path`` is the native path after ``/api/v2`` (``/customers/cust_1``), ``segments`` its decoded
-    parts, ``query`` the raw query string, ``body`` the bytes as they arrived.
+    parts, ``query`` the raw query string, ``body`` the bytes as they arrived; ``oversized`` says that they were
+    too many and were left out.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     idempotency_key: str | None = None
+    oversized: bool = False
 
 
 @frozen

@@ -115,6 +115,9 @@ def _order(spec: ListSpec, param: str, value: str) -> Order:
     if value not in spec.sort:
         raise wrong_value(param, f"cannot sort by {value!r}; use {' or '.join(spec.sort)}")
     expression, _ = column(spec.kind, value)
+    if value == "name":
+        # NULL compares with nothing: a row without a name would be on no page behind the first.
+        expression = f"COALESCE(CAST({expression} AS TEXT), '')"
     return Order(expression, param == "sort_by[desc]", numeric=value not in ("name", "id"))
 
 

@@ -84,6 +84,11 @@ def no_such_call(path: str) -> Problem:
     return Problem(404, "resource_not_found", f"Sorry, we couldn't find {path}.")
 
 
+def too_large() -> Problem:
+    """413: more than one MiB was sent."""
+    return Problem(413, "invalid_request", "The request is too large.")
+
+
 def wrong_verb(method: str) -> Problem:
     """405: Chargebee knows GET and POST only, each operation one of them."""
     return Problem(405, "http_method_not_supported", f"The HTTP method {method} is not supported here.")

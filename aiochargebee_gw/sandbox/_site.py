@@ -14,6 +14,7 @@ from aiochargebee_gw.sandbox._problems import (
     Problem,
     no_such_call,
     site_rate_exceeded,
+    too_large,
     wrong_catalog,
     wrong_verb,
 )
@@ -47,6 +48,8 @@ class Site:
         """Answer one call; errors are answers too."""
         try:
             self._admit()
+            if call.oversized:
+                raise too_large()
             return self._idempotent(call)
         except Problem as problem:
             return problem.answer()

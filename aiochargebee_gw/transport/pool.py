@@ -8,6 +8,7 @@ whole, and there is no cap), and the environment's proxies (a key is not handed 
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ __all__ = ["Pool"]
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
 _CONNECTIONS = 20
 _KEEP_ALIVE_SECONDS = 15.0
+_LARGE_BYTES = 512 * 1024
 
 
 class Pool:
@@ -60,7 +62,7 @@ class Pool:
                 URL(request.url, encoded=True),
                 # Made here and held by nobody: a traceback that shows variables must not show a key.
                 headers={**request.headers, **self._credentials.header(request.url)},
-                data=request.body,
+                data=_payload(request.body),
                 timeout=_timeout(timeouts),
                 allow_redirects=False,
                 ssl=self._ssl or True,
@@ -142,6 +144,11 @@ class Pool:
         )
         session._retry_connection = False
         return session
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    # aiohttp writes bytes in one go and warns of large ones; a file it sends piece by piece.
+    return io.BytesIO(body) if body is not None and len(body) > _LARGE_BYTES else body
 
 
 async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

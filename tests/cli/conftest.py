@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,9 +82,17 @@ def environment(sandbox: ThreadedSandbox) -> dict[str, str]:
     }
 
 
+def heed() -> None:
+    """In the child: obey signals, also where the tests run in the background or under nohup."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def spawn(
     *argv: str,
     env: dict[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     preexec_fn: Callable[[], None] | None = None,
@@ -92,7 +101,7 @@ def spawn(
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "aiochargebee_gw", *argv],
         env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         preexec_fn=preexec_fn,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from aiochargebee_gw import ApiError, OutcomeUnknown, RequestTimeout, __version__
+from aiochargebee_gw import ApiError, OutcomeUnknown, RequestError, RequestTimeout, __version__
 from aiochargebee_gw.cli import _failures, main
 from aiochargebee_gw.sandbox import ThreadedSandbox
 
-from .conftest import Command
+from .conftest import Command, spawn
 
 
 @pytest.mark.parametrize(
@@ -60,11 +61,26 @@ def test_the_key_never_shows(cli: Command, sandbox: ThreadedSandbox) -> None:
 
 
 def test_a_key_is_no_argument(bare: Command) -> None:
-    """--api-key=... is refused without repeating what stands behind the sign."""
+    """--api-key=... is refused without repeating what stands behind the sign, wherever it stands."""
     found = bare("list", "customers", "--api-key=maton_secret")
     assert found.code == 2
-    assert "maton_secret" not in found.err
     assert "--api-key-file" in found.err
+    for argv in (
+        ["list", "customers", "--api-key=maton_secret"],
+        ["--api-key=maton_secret", "list", "customers"],
+        ["--api-key", "maton_secret", "list", "customers"],
+        ["connections", "--api-key=maton_secret", "list"],
+        ["list", "customers", "-kmaton_secret"],
+        ["list", "customers", "-k=maton_secret"],
+        ["list", "customers", "maton_secret"],
+        ["list", "customers", "--json=maton_secret"],
+        ["get", "customers", "--api-key=maton_secret"],
+    ):
+        for more in ([], ["--json"]):
+            found = bare(*argv, *more)
+            assert (found.code, found.out) == (2, b"")
+            assert "maton_secret" not in found.err
+    assert "1 more than this command takes" in bare("list", "customers", "maton_secret").err
 
 
 def test_the_key_from_a_file(
@@ -79,10 +95,20 @@ def test_the_key_from_a_file(
     assert bare(*argv, "--api-key-file", str(file)).code == 0
     assert bare(*argv, "--api-key-file", "-", stdin=f"{sandbox.api_key}\n").code == 0
     assert bare(*argv).code == 4
-    assert bare("list", "customers", *place, "--connection", "unknown", "--api-key-file", str(file)).code == 1
+    file.write_bytes(b"\xef\xbb\xbf" + sandbox.api_key.encode() + b"\r\n")
+    assert bare(*argv, "--api-key-file", str(file)).code == 0
+    assert bare(*argv, "--api-key-file", "-", stdin=f"\ufeff{sandbox.api_key}\n").code == 0
 
 
-@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe"])
+def test_an_unknown_connection_is_an_authentication_matter(cli: Command) -> None:
+    """The gateway's 404 for a connection that is not there: exit code 4, and where to see which there are."""
+    for argv in (("list", "customers"), ("get", "customers", "cust_1"), ("call", "GET", "/api/v2/customers")):
+        found = cli(*argv, "--connection", "unknown")
+        assert found.code == 4
+        assert "aiochargebee-gw connections list" in found.err
+
+
+@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe", b"umlaut-\xc3\xa4"])
 def test_a_bad_key_file_is_wrong_usage(bare: Command, tmp_path: Path, content: bytes | None) -> None:
     """A file that is missing, empty, no text or more than a key ends with exit code 2 and shows nothing of it."""
     file = tmp_path / "key"
@@ -90,8 +116,9 @@ def test_a_bad_key_file_is_wrong_usage(bare: Command, tmp_path: Path, content: b
         file.write_bytes(content)
     found = bare("list", "customers", "--api-key-file", str(file))
     assert found.code == 2
-    assert "key file" in found.err
+    assert f"key file {file}" in found.err
     assert "two words" not in found.err
+    assert "umlaut" not in found.err
 
 
 def test_a_keyring_is_asked_last(bare: Command, sandbox: ThreadedSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,3 +255,92 @@ def test_wrong_usage(bare: Command, argv: list[str]) -> None:
     """What cannot be parsed is exit code 2 and a line on stderr, an object with --json."""
     assert bare(*argv).code == 2
     assert json.loads(bare(*argv, "--json").err)["error"] == "RequestError"
+
+
+def test_the_details_of_an_error_hold_no_key(cli: Command, sandbox: ThreadedSandbox) -> None:
+    """A server may quote the key in any of its fields: none of them shows it."""
+    key = sandbox.api_key
+    body = {"message": key, "api_error_code": f"code {key}", "type": key, "param": f"a[{key}]\x1b[2J"}
+    sandbox.faults.add("status", status=400, body=body, path="/customers", times=None)
+    found = cli("list", "customers", "--json")
+    assert key not in found.err
+    error = json.loads(found.err)
+    assert (error["code"], error["param"]) == ("code **********", "a[**********] [2J")
+    assert _failures._details(RequestError("x", legal=("a", "b\n")))["legal"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "legal", "told"),
+    [
+        (
+            "x.csv exists already; force replaces it",
+            (".jsonl", ".csv", "-"),
+            "x.csv exists already; --force replaces it",
+        ),
+        ("x is not a thing", ("is", "in"), "x is not a thing"),
+        ("no list of islands", ("is", "in"), "no list of islands; it can be is, in"),
+        ("odd", (), "odd"),
+        ("Retry.deadline_seconds must be above 0", (), "--deadline must be above 0"),
+    ],
+)
+def test_what_is_legal_is_said_once(text: str, legal: tuple[str, ...], told: str) -> None:
+    """Legal values are added where the text has none of them; the command line's options have its own names."""
+    assert _failures.explain(RequestError(text, legal=legal))[0] == told
+
+
+def test_settings_are_named_as_the_command_line_names_them(cli: Command) -> None:
+    """A bad deadline or origin is told by its option."""
+    assert "--deadline must be a number above 0" in cli("list", "customers", "--deadline", "0").err
+    assert "--gateway-url must be https" in cli("list", "customers", "--gateway-url", "http://far.example").err
+    assert "--control-url must be an origin" in cli("list", "customers", "--control-url", "ftp://far.example").err
+
+
+def test_a_gateway_of_this_machine_alone(
+    bare: Command, sandbox: ThreadedSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a loopback gateway and no other word, the control plane is there, too; else the message names the option."""
+    monkeypatch.setenv("MATON_API_KEY", sandbox.api_key)
+    assert bare("connections", "list", "--gateway-url", sandbox.gateway_url).code == 0
+    assert bare("doctor", "--gateway-url", sandbox.gateway_url).code == 0
+    far = bare("list", "customers", "--gateway-url", sandbox.gateway_url, "--control-url", "https://far.example")
+    assert far.code == 2
+    assert "--control-url https://far.example: this is a sandbox key" in far.err
+    told = bare("doctor", "--gateway-url", sandbox.gateway_url, "--control-url", "https://far.example")
+    assert told.code == 2
+    assert told.text.startswith("fail settings   --control-url https://far.example: ")
+    odd = bare("list", "customers", "--gateway-url", "http://[::1")
+    assert (odd.code, odd.err) == (2, "error: --gateway-url is not a URL\n")
+    assert "else the gateway's" in bare("list", "--help").text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["list", "customers", "--limit", "1.9"],
+        ["list", "customers", "--limit", "0x2"],
+        ["list", "customers", "--limit", "1_0"],
+        ["list", "customers", "--limit=1e1"],
+        ["list", "customers", "--sandbox", "--sandbox-records", "1.5"],
+        ["sandbox", "--rate", "1.5"],
+        ["sandbox", "--port", "0x0"],
+        ["sandbox", "--seed", "7.0"],
+        ["sandbox", "--records", "1.5"],
+    ],
+)
+def test_whole_numbers_are_whole(bare: Command, argv: list[str]) -> None:
+    """A fraction or a hexadecimal number is wrong usage, not rounded or read."""
+    found = bare(*argv)
+    assert (found.code, found.out) == (2, b"")
+    assert "it must be a whole number" in found.err
+
+
+def test_ids_that_are_not_text(bare: Command) -> None:
+    """What cannot be read as text is wrong usage; a mark before the first id is no part of it."""
+    process = spawn(
+        "get", "customers", "-", "--sandbox", stdin=subprocess.PIPE, env={"PYTHONIOENCODING": "utf-8:strict"}
+    )
+    out, err = process.communicate(b"\xff\n", timeout=30)
+    assert (process.returncode, out) == (2, b"")
+    assert b"not text" in err
+    found = bare("get", "customers", "-", "--sandbox", "--sandbox-records", "1", stdin="\ufeffcust_1\n")
+    assert found.objects[0]["id"] == "cust_1"

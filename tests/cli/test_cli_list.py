@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 
 import attrs
@@ -13,7 +15,7 @@ from aiochargebee_gw.cli._get import main_record, retriever
 from aiochargebee_gw.cli._table import choose_columns, show_table
 from aiochargebee_gw.sandbox import ThreadedSandbox
 
-from .conftest import Command, spawn
+from .conftest import Command, environment, spawn
 
 
 def test_off_a_terminal_a_list_is_tab_separated(cli: Command) -> None:
@@ -83,7 +85,7 @@ def test_an_empty_list_says_so(cli: Command) -> None:
     ("argv", "told"),
     [
         (["list", "custmers"], "did you mean customers?"),
-        (["list", "zzz"], "there are cards, customers, "),
+        (["list", "zzz"], ", customers, "),
         (["list", "portal_sessions"], "cannot be listed"),
         (["list", "customers", "--where", "emial[is]=x"], "did you mean email?"),
         (["list", "customers", "--where", "email[gt]=x"], "it has is, is_not, starts_with"),
@@ -187,3 +189,42 @@ def test_a_closed_pipe_ends_quietly(sandbox: ThreadedSandbox) -> None:
     assert process.stderr.read().startswith(b"sandbox: ")
     process.stderr.close()
     assert process.wait(30) == 141
+
+
+def test_one_bad_id_does_not_stop_the_others(cli: Command) -> None:
+    """An id that cannot be is told with its place and text, and the rest is shown: exit code 1, 2 when all are bad."""
+    found = cli("get", "customers", "cust_1", "../x", "cust_2", "y" * 200)
+    assert found.code == 1
+    assert [json.loads(line)["id"] for line in found.out.splitlines()] == ["cust_1", "cust_2"]
+    first, second = found.err.splitlines()
+    assert first.startswith("error: id 2, '../x': ")
+    assert second.startswith(f"error: id 4, '{'y' * 60}...': ")
+    assert cli("get", "customers", "../x", "", "--json").code == 2
+    assert cli("get", "customers", "../x", "nobody").code == 1
+    assert cli("get", "customers", "-").code == 0
+
+
+def test_halves_of_surrogate_pairs_are_shown(cli: Command, sandbox: ThreadedSandbox) -> None:
+    """A text that UTF-8 cannot hold neither ends a table nor a call."""
+    body = b'{"list":[{"customer":{"id":"c","first_name":"a\\ud800b"}}]}'
+    sandbox.faults.add("status", status=200, body=body, path="/customers", times=None)
+    assert "\ta b" in cli("list", "customers").text
+    assert b'"a\\ud800b"' in cli("list", "customers", "--json").out
+
+
+def test_a_stdout_that_knows_few_letters(sandbox: ThreadedSandbox) -> None:
+    """Tab-separated text is UTF-8 whatever the locale says; a terminal's table has question marks instead."""
+    sandbox.insert("customer", {"id": "m", "first_name": "Müller 株式会社"})
+    argv = ("list", "customers", "--where", "id[is]=m")
+    env = {**environment(sandbox), "PYTHONIOENCODING": "ascii", "TERM": "xterm"}
+    out, err = spawn(*argv, env=env).communicate(timeout=30)
+    assert "Müller 株式会社" in out.decode()
+    assert err == b""
+    master, slave = pty.openpty()
+    process = spawn(*argv, env=env, stdout=slave)
+    os.close(slave)
+    assert b"M?ller ????" in os.read(master, 65536)
+    assert process.wait(30) == 0
+    os.close(master)
+    assert process.stderr is not None
+    process.stderr.close()

@@ -14,16 +14,9 @@ import pytest
 
 from aiochargebee_gw.sandbox import RecordedRequest, ThreadedSandbox
 
-from .conftest import environment, spawn
+from .conftest import environment, heed, spawn
 
 SECONDS = 30
-
-
-def heed() -> None:
-    """In the child: obey signals, also where the tests run in the background or under nohup."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def in_terminal(*argv: str, stdout: int | None = None, **env: str) -> tuple[bytes, bytes]:

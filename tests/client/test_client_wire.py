@@ -63,6 +63,14 @@ async def test_a_post_without_parameters_has_an_empty_body() -> None:
         assert b"Content-Length: 0" in server.requests[0]
 
 
+async def test_a_large_body_goes_out_whole() -> None:
+    """A form of more than a megabyte is sent with its length, in pieces, and arrives as it was."""
+    async with raw_server(answer(b"{}")) as server, _client(server.url) as gw:
+        await gw.call("POST", "/api/v2/customers", form={"a": "x" * 2_000_000})
+        assert bodies(server.requests) == [b"a=" + b"x" * 2_000_000]
+        assert b"Content-Length: 2000002\r\n" in server.requests[0]
+
+
 async def test_nothing_is_sent_behind_our_back() -> None:
     """A connection that drops costs exactly the attempts that were made; bare aiohttp sends a GET twice."""
     async with raw_server(DROP) as server, _client(server.url) as gw:

@@ -156,3 +156,26 @@ def test_what_csv_writes_is_rfc_4180() -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerow(["a\rb", "c\nd", "e"])
     assert text.getvalue() == '"a\rb","c\nd",e\r\n'
+
+
+async def test_half_of_a_surrogate_pair_is_spelled_as_in_json(serve: Serve, tmp_path: Path) -> None:
+    """UTF-8 has no spelling for it: the cell is the JSON text, the rest of the export as always."""
+    await export(serve(body(customer(b'{"id":"a","t":"x\\ud800y","u":"\\ud83d\\ude00"}'))), to=tmp_path / "x.csv")
+    assert table(tmp_path / "x.csv") == [["id", "t", "u"], ["a", '"x\\ud800y"', "😀"]]
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        (b'{"a":"\\uDC00","b":"\\\\ud800","c":1.50}', [("a", '"\\uDC00"'), ("b", "\\ud800"), ("c", "1.50")]),
+        (b'{"a":["\\ud800", 1.0],"b":null,"e":{}}', [("a", '["\\ud800", 1.0]'), ("b", ""), ("e", "{}")]),
+        (b'{"a":{"b.\\ud800":"x"}}', [("a.b\\.\\ud800", "x")]),
+        (b'{"a":"\\ud800\\ue000","b":"\\uE000"}', [("a", '"\\ud800\\ue000"'), ("b", "\ue000")]),
+        (b'{"a":"\\ud800 and more of it","b":1}', [("a", '"\\ud800 and more of it"'), ("b", "1")]),
+        (b'{"a":"\\ud800\\udbff"}', [("a", '"\\ud800\\udbff"')]),
+        ('{"a":"\\ud800","b":"\ue000"}'.encode(), [("a", '"\\ud800"'), ("b", "\ue000")]),
+    ],
+)
+def test_halves_touch_nothing_else(document: bytes, found: list[tuple[str, str]]) -> None:
+    """Other cells, escaped backslashes, lists, keys and private characters stay what they are."""
+    assert cells(document) == found

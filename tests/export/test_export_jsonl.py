@@ -15,7 +15,16 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from aiochargebee_gw import AuthorizationExpired, ConnectionLost, DecodeError, Limits, Record, RequestError, Settings
+from aiochargebee_gw import (
+    AuthorizationExpired,
+    ConnectionLost,
+    DecodeError,
+    Limits,
+    PaginationError,
+    Record,
+    RequestError,
+    Settings,
+)
 from aiochargebee_gw.export import ExportReport, Progress, check, export
 from aiochargebee_gw.export._sinks import _CsvFile
 from aiochargebee_gw.sandbox import Sandbox
@@ -41,6 +50,14 @@ async def test_line_breaks_between_tokens_are_taken_out(serve: Serve, tmp_path: 
     """A record that the server printed over several lines is one line, and nothing else of it changes."""
     await export(serve(body(customer(PRETTY))), to=str(tmp_path / "x.jsonl"))
     assert (tmp_path / "x.jsonl").read_bytes() == b'{"id":"b","text":"two\\nlines","f":1.10}\n'
+
+
+@pytest.mark.parametrize("tail", [b"", b" and more of it", b"\\udbff"])
+async def test_halves_of_surrogate_pairs_survive(serve: Serve, tmp_path: Path, tail: bytes) -> None:
+    """A text that UTF-8 cannot hold stays escaped, on one line too."""
+    record = b'{"id":"a",\n"t":"x\\ud800' + tail + b'"}'
+    await export(serve(body(customer(record))), to=tmp_path / "x.jsonl")
+    assert (tmp_path / "x.jsonl").read_bytes() == record.replace(b"\n", b"") + b"\n"
 
 
 async def test_whole_rows_on_demand(serve: Serve, tmp_path: Path) -> None:
@@ -123,7 +140,7 @@ async def test_nothing_remains_of_a_failed_export(
 ) -> None:
     """The error comes out as it is, and the folder is as it was."""
     first = body(customer(EXACT), offset="1")
-    with pytest.raises((ConnectionLost, DecodeError, AuthorizationExpired)):
+    with pytest.raises((ConnectionLost, DecodeError, PaginationError, AuthorizationExpired)):
         await export(serve(first, fault), to=tmp_path / f"x.{ending}")
     assert list(tmp_path.iterdir()) == []
 
@@ -150,11 +167,11 @@ async def test_a_cancellation_overtakes_the_disk(serve: Serve, tmp_path: Path, m
     started, resume, ended = threading.Event(), threading.Event(), threading.Event()
     finish = _CsvFile.finish
 
-    def slowly(sink: _CsvFile) -> tuple[int, str]:
+    def slowly(sink: _CsvFile) -> None:
         started.set()
         resume.wait(30)
         try:
-            return finish(sink)
+            finish(sink)
         finally:
             ended.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -51,7 +52,11 @@ class Caller:
     ) -> Reply:
         """Send a request to a whole path of the sandbox."""
         sent = {"Authorization": f"Bearer {self.sandbox.api_key}", **(headers or {})}
-        form = data if data is None or isinstance(data, bytes) else aiohttp.FormData(dict(data))
+        form: object = data
+        if isinstance(data, bytes):
+            form = io.BytesIO(data)
+        elif data is not None:
+            form = aiohttp.FormData(dict(data))
         async with self.session.request(
             method, self.sandbox.url + path, params=query, data=form, headers=sent, allow_redirects=False
         ) as response:

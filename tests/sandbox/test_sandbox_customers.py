@@ -154,6 +154,27 @@ async def test_delete(call: Caller) -> None:
     assert (await call.post("/customers/cust_2", {})).status == 404
 
 
+async def test_delete_and_the_card(call: Caller) -> None:
+    """The card goes with its customer, unless ``delete_payment_method=false`` keeps it; none can be had any more."""
+    card = {
+        "card[number]": "4111111111111111",
+        "card[expiry_month]": "1",
+        "card[expiry_year]": "2031",
+        "card[cvv]": "1",
+    }
+    for id, form, stays in (("a", {}, False), ("b", {"delete_payment_method": "false"}, True)):
+        made = await call.post("/customers", {"id": id, **card})
+        source = made.json["card"]["payment_source_id"]
+        assert (await call.get(f"/cards/{id}")).status == 200
+        reply = await call.post(f"/customers/{id}/delete", form)
+        assert ("card" in reply.json) is stays
+        assert reply.json["customer"]["card_status"] == ("valid" if stays else "no_card")
+        assert ("primary_payment_source_id" in reply.json["customer"]) is stays
+        assert (call.sandbox.get("card", source) is not None) is stays
+        for path in (f"/cards/{id}", f"/cards/{source}"):
+            assert (await call.get(path)).code == (404, "resource_not_found", None)
+
+
 async def test_every_write_leaves_an_event(call: Caller) -> None:
     """Events follow the writes, newest last, with the object as it was and the time of the change."""
     made = (await call.post("/customers", {"id": "c"})).json["customer"]

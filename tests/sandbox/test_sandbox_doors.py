@@ -226,3 +226,29 @@ async def test_hook_sees_the_request_before_the_answer(call: Caller) -> None:
     call.sandbox.on_request = rename
     assert (await call.get("/customers/cust_1")).json["customer"]["first_name"] == "Renamed"
     assert seen == [0]
+
+
+BIG = b"x" * (1 << 20) + b"x"
+
+
+async def test_a_request_that_is_too_large(call: Caller) -> None:
+    """More than one MiB is 413 in JSON at every door, on record, behind the door's own check of the key."""
+    before = call.sandbox.count("customer")
+    mine, none = {"Authorization": f"Bearer {call.sandbox.api_key}"}, {"Authorization": "Bearer no"}
+    for path, headers, status in (
+        (CUSTOMERS, mine, 413),
+        (CUSTOMERS, none, 401),
+        ("/connections", mine, 413),
+        ("/connections", none, 401),
+        ("/api/v2/customers", basic(call.sandbox.api_key), 413),
+        ("/api/v2/customers", basic("wrong"), 401),
+        ("/connect", {}, 413),
+        ("/elsewhere", {}, 413),
+    ):
+        reply = await call.send("POST", path, data=BIG, headers=headers)
+        assert reply.status == status
+        assert "message" in reply.json
+        assert (call.sandbox.requests[-1].path, call.sandbox.requests[-1].status) == (path, status)
+    assert (await call.send("POST", CUSTOMERS, data=BIG)).code == (413, "invalid_request", None)
+    assert call.sandbox.count("customer") == before
+    assert (await call.get("/customers")).status == 200

@@ -255,3 +255,24 @@ async def test_first_of_repeated_parameters_counts(call: Caller) -> None:
     """A parameter sent twice counts once, with its first value."""
     reply = await call.get("/customers", [("id[is]", "cust_1"), ("id[is]", "cust_2")])
     assert [row["customer"]["id"] for row in reply.json["list"]] == ["cust_1"]
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "found"),
+    [
+        ("cf_flag[is]", "true", ["cust_1"]),
+        ("cf_flag[is]", "false", ["cust_2"]),
+        ("cf_flag[in]", '["true","false"]', ["cust_1", "cust_2"]),
+        ("cf_flag[is_not]", "true", ["cust_2"]),
+        ("cf_flag[is_present]", "true", ["cust_1", "cust_2"]),
+        ("cf_n[between]", "[-5,5]", ["cust_1"]),
+        ("cf_n[between]", "[0,123456789012]", ["cust_2"]),
+        ("cf_n[is]", "-3", ["cust_1"]),
+        ("cf_when[between]", f"[{T0},{T0 + 1}]", ["cust_1"]),
+    ],
+)
+async def test_fields_that_only_the_test_knows(call: Caller, param: str, value: str, found: list[str]) -> None:
+    """An undefined custom field may be a boolean, a number of any size or a time."""
+    call.sandbox.update("customer", "cust_1", {"cf_flag": True, "cf_n": -3, "cf_when": T0})
+    call.sandbox.update("customer", "cust_2", {"cf_flag": False, "cf_n": 123456789012})
+    assert await call.ids("/customers", {param: value}) == found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -241,3 +242,27 @@ def test_each_row_once_under_ties(
     old = [id for id in seen if not id.startswith("new")]
     assert sorted(old) == sorted(f"c{number}" for number in range(len(times)))
     assert len(seen) == len(set(seen))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    names=st.lists(st.one_of(st.none(), st.just(""), st.text(max_size=3)), min_size=1, max_size=20),
+    limit=st.integers(1, 5),
+    descending=st.booleans(),
+)
+def test_each_row_once_by_name(names: list[str | None], limit: int, descending: bool) -> None:
+    """Rows without a name, with an empty one or the same come exactly once, those without one as the lowest."""
+    sandbox = Sandbox(records=0, clock=ManualClock())
+    for number, name in enumerate(names):
+        sandbox.insert("item", {"id": f"made{number}", "name": name, "item_family_id": "f"})
+    spec = LISTS["items"]
+    seen: list[dict[str, Any]] = []
+    query = urlencode({"limit": limit, f"sort_by[{'desc' if descending else 'asc'}]": "name"})
+    offset: str | None = ""
+    while offset is not None:
+        answer = json.loads(page(sandbox._site().desk.store, spec, read_query(spec, query + offset, strict=True)))
+        seen += [row["item"] for row in answer["list"] if row["item"]["id"].startswith("made")]
+        offset = "&" + urlencode({"offset": answer["next_offset"]}) if "next_offset" in answer else None
+    assert sorted(item["id"] for item in seen) == sorted(f"made{number}" for number in range(len(names)))
+    order = [item.get("name", "").encode() for item in seen]
+    assert order == sorted(order, reverse=descending)

@@ -143,6 +143,19 @@ async def test_idempotent_replay(call: Caller) -> None:
     assert call.sandbox.count("customer") == before + 1
 
 
+async def test_idempotency_takes_headers_into_account(call: Caller) -> None:
+    """Other ``chargebee-*`` headers make another request of it (422); other headers, and their case, do not."""
+    key = {"chargebee-idempotency-key": "k-3"}
+    entity = {"chargebee-business-entity-id": "a", "chargebee-event-email": "all-disabled"}
+    form = {"email": "a@example.com"}
+    assert (await call.post("/customers", form, **key, **entity)).status == 200
+    same = {name.title(): value for name, value in entity.items()}
+    again = await call.post("/customers", form, **key, **same, **{"x-request-id": "other"})
+    assert again.headers["chargebee-idempotency-replayed"] == "true"
+    for other in ({}, {**entity, "chargebee-business-entity-id": "b"}, {"chargebee-event-email": "all-disabled"}):
+        assert (await call.post("/customers", form, **key, **other)).code[:2] == (422, "unable_to_process_request")
+
+
 async def test_idempotency_conflict(call: Caller) -> None:
     """The same key with another body or path is 422 ``unable_to_process_request``."""
     key = {"chargebee-idempotency-key": "k-2"}

@@ -55,12 +55,19 @@ def update(desk: Desk, call: Call, id: str) -> JsonObject:
 
 
 def delete(desk: Desk, call: Call, id: str) -> JsonObject:
-    """``POST /customers/{id}/delete``: the customer and what hangs on it are marked deleted."""
-    desk.params(call, CUSTOMER_DELETE)
+    """``POST /customers/{id}/delete``: the customer and what hangs on it are marked deleted, the card taken out.
+
+    With ``delete_payment_method=false`` the card stays, and comes with the answer; nobody can retrieve it any more.
+    """
+    params = desk.params(call, CUSTOMER_DELETE)
     value = desk.find("customer", id)
     for kind in ("subscription", "invoice", "transaction"):
         for row in desk.store.owned(kind, id):
             desk.save(kind, {**row, "deleted": True})
+    if params.get("delete_payment_method") is not False:
+        for card in desk.store.owned("card", id):
+            desk.discard("card", card)
+            value |= {"card_status": "no_card", "primary_payment_source_id": None}
     saved = desk.save("customer", {**value, "deleted": True})
     desk.emit("customer_deleted", {"customer": saved})
     return with_card(desk, {"customer": saved}, id)

@@ -22,7 +22,8 @@ def subscription(desk: Desk, _call: Call, id: str) -> JsonObject:
 def card(desk: Desk, _call: Call, id: str) -> JsonObject:
     """``GET /cards/{id}``, by the payment source's id or the customer's."""
     value = desk.store.get("card", id) or desk.card_of(id)
-    if value is None:
+    owner = desk.store.get("customer", value["customer_id"]) if value is not None else None
+    if value is None or (owner is not None and owner.get("deleted") is True):
         raise not_found("card", id)
     return {"card": value}
 
