@@ -134,13 +134,21 @@ async def test_wrong_arguments_are_refused(serve: Serve, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
-@pytest.mark.parametrize("fault", [500, ConnectionLost("cut", sent=True), b'{"list":[{"card":{}}]}', b"nonsense"])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (500, AuthorizationExpired),
+        (ConnectionLost("cut", sent=True), ConnectionLost),
+        (b'{"list":[{"card":{}}]}', DecodeError),
+        (b"nonsense", PaginationError),
+    ],
+)
 async def test_nothing_remains_of_a_failed_export(
-    serve: Serve, tmp_path: Path, fault: bytes | int | BaseException, ending: str
+    serve: Serve, tmp_path: Path, fault: bytes | int | BaseException, error: type[Exception], ending: str
 ) -> None:
     """The error comes out as it is, and the folder is as it was."""
     first = body(customer(EXACT), offset="1")
-    with pytest.raises((ConnectionLost, DecodeError, PaginationError, AuthorizationExpired)):
+    with pytest.raises(error):
         await export(serve(first, fault), to=tmp_path / f"x.{ending}")
     assert list(tmp_path.iterdir()) == []
 
