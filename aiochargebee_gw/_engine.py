@@ -135,7 +135,13 @@ class Engine:
 
     async def _attempt(self, call: Call, read: Callable[[Response], T], state: _State) -> _Read[T] | GatewayClientError:
         deadline = state.began + call.retry.deadline_seconds
+        if state.doubt is not None and state.first_sent is not None:
+            deadline = min(deadline, state.first_sent + KEY_SECONDS)
         async with self._turn(call, deadline) as turn:
+            if state.doubt is not None and self.clock.monotonic() >= deadline:
+                # The wait was longer than the key lives: sent now, it would be another write.
+                turn.sent = False
+                raise state.doubt
             state.attempts += 1
             began = self.clock.monotonic()
             watch = _Watch(call.request.label, state.attempts, began)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -130,8 +131,15 @@ def ids_of(body: bytes, main: str) -> list[str | None]:
     try:
         return [getattr(row, main).id for row in _of_ids[main].decode(body).list]
     except (ValueError, RecursionError):
-        found = [document.loads(row).get(main, {}).get("id") for row in document.rows(body)]
-        return [id if isinstance(id, str) else None for id in found]
+        return [_id_in(row, main) for row in document.rows(body)]
+
+
+def _id_in(row: bytes, main: str) -> str | None:
+    """As above, for a row that msgspec refuses (half a surrogate pair in a text) or that is not as promised."""
+    found = json.loads(row)
+    for step in (main, "id"):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def decode_rows(body: bytes, cls: type[T], label: str) -> list[T | DecodeError]:

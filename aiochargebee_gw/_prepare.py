@@ -80,9 +80,9 @@ def _split_filters(
     filters: list[Filter] = []
     for wire, rule in operation.filter_params.items():
         name, _, inner = wire.partition("[")
-        holder = own.get(name)
-        if holder is None:
+        if name not in own:
             continue
+        holder = own[name]
         if inner:
             if not isinstance(holder, Mapping) or not holder:
                 raise RequestError(f"{name}: expected an object of filters", field=name)

@@ -15,7 +15,7 @@ import anyio
 import attrs
 
 from ._page import ids_of
-from .errors import DecodeError, GatewayClientError, RequestError
+from .errors import DecodeError, GatewayClientError, PaginationError, RequestError
 from .filters import Filter
 from .pagination import Page, Pages
 
@@ -63,6 +63,7 @@ class Many(Generic[R]):
             raise RequestError("get_many takes a list of ids, not one", field="ids", operation=operation.label)
         wanted = [_checked(id, operation.label) for id in dict.fromkeys(ids)]
         self._main = operation.main
+        self._label = operation.label
         self._waiting: deque[_Batch] = deque()
         for batch in _batches(wanted):
             given = {**options, "limit": len(batch)}
@@ -118,20 +119,26 @@ class Many(Generic[R]):
                     group.start_soon(fetch, number)
         finally:
             # Also when cancelled: what has not come is still to be asked for.
-            taken = [self._take(batch, outcome) for batch, outcome in zip(together, found, strict=True)]
-            again = [batch for batch, done in zip(together, taken, strict=True) if not done]
+            again = [batch for batch, outcome in zip(together, found, strict=True) if not self._take(batch, outcome)]
             self._waiting.extendleft(reversed(again))
 
     def _take(self, batch: _Batch, outcome: list[Page[Any, Any]] | GatewayClientError | None) -> bool:
         if outcome is None or isinstance(outcome, GatewayClientError):
             self._failed = self._failed or outcome
             return False
+        try:
+            rows = [
+                row for page in outcome for row in zip(ids_of(page._body, self._main), page._records(), strict=True)
+            ]
+        except (GatewayClientError, ValueError) as error:
+            self._failed = self._failed or PaginationError("a batch cannot be read", operation=self._label)
+            self._failed.__cause__ = error
+            return False
         self._asked.update(batch.ids)
-        for page in outcome:
-            for seen, item in zip(ids_of(page._body, self._main), page._records(), strict=True):
-                if seen is None or seen in self._unseen:
-                    self._ready.append(item)
-                    self._unseen.pop(seen or "", None)
+        for seen, item in rows:
+            if seen is None or seen in self._unseen:
+                self._ready.append(item)
+                self._unseen.pop(seen or "", None)
         return True
 
     def __repr__(self) -> str:

@@ -116,18 +116,21 @@ class Connections:
         clock = self._caller.engine.clock
         deadline = clock.monotonic() + timeout
         status: str = "not known"
+        late: Exception | None = None
         while (left := deadline - clock.monotonic()) > 0:
             try:
                 found = await _get(self._caller.within(left), connection_id)
             except (RequestTimeout, DeadlineExceeded) as error:
-                raise DeadlineExceeded(f"the connection's status is {status} after {timeout:g} seconds") from error
+                late = error
+                await clock.sleep(max(0.0, min(_POLL_SECONDS, deadline - clock.monotonic())))
+                continue
             if found.status is ConnectionStatus.ACTIVE:
                 return found
             if found.status is ConnectionStatus.FAILED:
                 raise RequestError("the connection's authorization has failed; make a new one", field="connection_id")
             status = str(found.status)
-            await clock.sleep(min(_POLL_SECONDS, deadline - clock.monotonic()))
-        raise DeadlineExceeded(f"the connection's status is {status} after {timeout:g} seconds")
+            await clock.sleep(max(0.0, min(_POLL_SECONDS, deadline - clock.monotonic())))
+        raise DeadlineExceeded(f"the connection's status is {status} after {timeout:g} seconds") from late
 
 
 async def _get(caller: Caller, connection_id: str) -> Connection:

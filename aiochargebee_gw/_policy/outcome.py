@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import (
     ApiError,
+    ChargebeeError,
     ConnectFailed,
     DecodeError,
     GatewayRateLimited,
@@ -42,12 +43,14 @@ def verdict(error: Exception, *, safe: bool, trusted: bool) -> Verdict:
 def settles(error: Exception) -> bool:
     """Whether *error*, after an attempt in doubt and under the same trusted key, tells what became of the write.
 
-    A refusal does: under its key a write that had succeeded would have been answered with its success. A state that the
-    write itself may have brought about (409, an id that exists), a rate limit, or no answer at all do not.
+    A refusal of Chargebee's does: under its key a write that had succeeded would have been answered with its success. A
+    state that the write itself may have brought about (409, an id that exists), credentials, a rate limit, or no answer
+    at all do not: they may have come before the key was looked at.
     """
-    if not isinstance(error, ApiError):
+    if not isinstance(error, ChargebeeError) or error.code is None:
+        # A refusal of the gateway's never came as far as the key.
         return False
-    return 400 <= error.status < 500 and error.status not in (409, 429) and error.code != "duplicate_entry"
+    return 400 <= error.status < 500 and error.status not in (401, 403, 409, 429) and error.code != "duplicate_entry"
 
 
 def _transport(error: TransportError, *, safe: bool, trusted: bool) -> Verdict:

@@ -202,5 +202,8 @@ def _translated(error: Exception, *, sent: bool, status: int | None = None) -> T
 
 
 def _harmless(error: Exception) -> Exception | None:
-    """The cause to keep: one whose text cannot hold a URL, else none."""
-    return error if isinstance(error, aiohttp.ClientOSError | OSError) and not isinstance(error, TimeoutError) else None
+    """The cause to keep: one whose text cannot hold a URL, else none. Its frames go: aiohttp's hold the headers."""
+    if not isinstance(error, aiohttp.ClientOSError | OSError) or isinstance(error, TimeoutError):
+        return None
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -67,6 +67,26 @@ async def test_a_failed_batch_comes_again(gw: Gateway, sandbox: Sandbox) -> None
     assert len(sandbox.requests) == 4
 
 
+@pytest.mark.parametrize("odd", ['"first_name":"\\ud83d"', '"net_term_days":"soon"'])
+async def test_a_row_that_cannot_be_read_costs_no_other(gw: Gateway, sandbox: Sandbox, odd: str) -> None:
+    """One row with half a surrogate pair, or of a wrong kind, raises in its place; no batch is lost with it."""
+    rows = [f'{{"customer":{{"id":"cust_{number}"{"," + odd if number == 7 else ""}}}}}' for number in range(1, 101)]
+    sandbox.faults.add("status", status=200, body=f'{{"list":[{",".join(rows)}]}}'.encode())
+    many = gw.customers.get_many(f"cust_{number}" for number in range(1, 251))
+    seen, failed = [], 0
+    while True:
+        try:
+            seen.append((await anext(many)).id)
+        except errors.DecodeError:
+            failed += 1
+        except StopAsyncIteration:
+            break
+    assert failed == 1
+    assert len(set(seen)) == len(seen)
+    assert len(seen) >= 149
+    assert "cust_7" not in many.missing
+
+
 async def test_long_ids_make_smaller_batches(gw: Gateway, sandbox: Sandbox) -> None:
     """A URL stays below what proxies carry, however long the ids are."""
     ids = [f"{'ø' * 90}{number:03}" for number in range(100)]

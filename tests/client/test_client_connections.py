@@ -8,8 +8,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from aiochargebee_gw import ConnectionStatus, DeadlineExceeded, Gateway, RequestError, errors
+from aiochargebee_gw import ConnectionStatus, DeadlineExceeded, Gateway, RequestError, Retry, errors
 from aiochargebee_gw.sandbox import Sandbox
+
+from ..unit.clock import FakeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +53,21 @@ async def test_waiting_ends(gw: Gateway) -> None:
     made = await gw.connections.create()
     with pytest.raises(DeadlineExceeded):
         await gw.connections.wait_until_active(made.connection_id, timeout=0.01)
+
+
+async def test_waiting_outlasts_a_slow_control_plane(sandbox: Sandbox) -> None:
+    """Calls that time out while waiting are asked again until the whole time is spent."""
+    sandbox.faults.add("hang", times=2)
+    clock = FakeClock()
+    async with sandbox.gateway(clock=clock) as gw:
+        slow = gw.with_options(timeout=0.05, retry=Retry.none())
+        found = await slow.connections.wait_until_active(sandbox.connection_id, timeout=30)
+        assert found.status is ConnectionStatus.ACTIVE
+        assert clock.slept == [2.0, 2.0]
+        sandbox.faults.add("hang", times=None)
+        with pytest.raises(DeadlineExceeded, match="not known after 30 seconds") as caught:
+            await slow.connections.wait_until_active(sandbox.connection_id, timeout=30)
+        assert isinstance(caught.value.__cause__, errors.RequestTimeout)
 
 
 async def test_bad_arguments_are_refused(gw: Gateway, sandbox: Sandbox) -> None:

@@ -274,6 +274,18 @@ async def test_a_cancelled_call_leaves_the_pool_whole() -> None:
         assert gw._caller.engine._concurrency.borrowed_tokens == 0
 
 
+async def test_no_key_in_the_frames_of_a_failed_connection() -> None:
+    """The cause of a refused connection is kept, without the frames that hold headers."""
+    async with raw_server(answer(b"{}")) as server:
+        url = server.url
+    async with _client(url, retry=Retry.none()) as gw:
+        with pytest.raises(errors.ConnectFailed) as caught:
+            await _list(gw)
+        assert isinstance(caught.value.__cause__, OSError)
+        shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+        assert "sandbox_k" not in shown
+
+
 @pytest.mark.parametrize("bad", [b"HTTP/1.1 banana\r\n\r\n", DROP, answer(b"{", "Connection: close", length=9)])
 async def test_nothing_personal_and_no_key_in_a_traceback(bad: bytes) -> None:
     """A failed call's traceback does not show the filter's value, nor its frames' variables the key."""

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from aiochargebee_gw import Limits, Retry, Timeouts, errors
+from aiochargebee_gw._clock import SystemClock
 from aiochargebee_gw._engine import Call, Engine
 from aiochargebee_gw._wire.document import as_mapping
 from aiochargebee_gw._wire.message import Request, Response
@@ -332,6 +333,81 @@ async def test_a_waiter_in_front_that_gives_up_lets_the_next_pass() -> None:
     assert engine._account._queue == []
 
 
+async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
+    """One who waits for a place to be given back is called again after somebody else has passed in front, or left."""
+    for leaves in (False, True):
+        gate = anyio.Event()
+
+        async def handler(request: Request, gate: anyio.Event = gate) -> Response:
+            await gate.wait()
+            return OK
+
+        engine = Engine(MemoryTransport(handler), limits=Limits(account_per_second=1), clock=FakeClock())
+        tasks = []
+        for rank in (2, 2, 0):
+            tasks.append(asyncio.create_task(_send(engine, attrs.evolve(READ, rank=rank))))
+            await anyio.wait_all_tasks_blocked()
+        if leaves:
+            tasks.pop().cancel()
+            await anyio.wait_all_tasks_blocked()
+        gate.set()
+        assert await asyncio.wait_for(asyncio.gather(*tasks), 5) == [OK] * len(tasks)
+        assert engine._account._queue == []
+
+
+def test_waiters_of_a_closed_loop_are_forgotten() -> None:
+    """A loop that is closed with calls waiting on it leaves the limits usable on the next one."""
+
+    async def stuck(request: Request) -> Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    engine = Engine(MemoryTransport(stuck), limits=Limits(account_per_second=2), clock=SystemClock())
+
+    async def crowd() -> None:
+        tasks.extend(asyncio.ensure_future(_send(engine, READ)) for _ in range(6))
+        await anyio.wait_all_tasks_blocked()
+
+    tasks: list[asyncio.Task[Response]] = []
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(crowd())
+    assert len(engine._account._queue) == 4
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+    loop.close()
+    engine._account.window._running = 0
+    engine._concurrency = anyio.CapacityLimiter(5)
+    engine._transport = MemoryTransport(_script([OK]))
+    assert asyncio.run(_send(engine, READ)) is OK
+    for task in tasks:
+        task.get_coro().close()
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, b""), (400, b""), (404, b"<html>"), (403, b"<html>")])
+async def test_a_refusal_of_the_gateway_settles_nothing(status: int, body: bytes) -> None:
+    """What the gateway or a proxy refuses never reached the key: the write before it stays in doubt."""
+    refused = Response(status=status, headers={}, body=body)
+    engine, _, _, _ = _engine(DOWN, refused)
+    with pytest.raises(errors.OutcomeUnknown):
+        await _send(engine, attrs.evolve(WRITE, trusted=True))
+
+
+async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
+    """A write in doubt that has to wait for the limits longer than its key lives is not sent again."""
+    clock = FakeClock()
+    sent = []
+
+    async def lost(request: Request) -> Response:
+        sent.append(clock.now)
+        engine._account.window.close(clock.now + 2400)
+        raise errors.ConnectionLost("x", sent=True)
+
+    engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
+    with pytest.raises(errors.OutcomeUnknown):
+        await _send(engine, attrs.evolve(WRITE, trusted=True, retry=Retry(deadline_seconds=7200)))
+    assert len(sent) == 1
+
+
 async def test_who_watches_cannot_break_a_call(caplog: pytest.LogCaptureFixture) -> None:
     """An observer that raises is logged; the write that succeeded succeeds."""
 
@@ -408,8 +484,6 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
 
 async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
     """A call that waits for a place longer than its deadline is told so, by the machine's clock too."""
-    from aiochargebee_gw._clock import SystemClock
-
     gate = asyncio.Event()
 
     async def handler(request: Request) -> Response:

@@ -165,15 +165,16 @@ def test_filters_as_keywords_go_out_as_filters() -> None:
         ("customer[total][between]", "[1,2]"),
         ("id[is]", "x"),
     ]
-    assert draft(EXPORTED, None, {"customer": None, "id": None}).body == b""
+    assert draft(EXPORTED, None, {}).body == b""
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"customer": {"email": {"is": None}}}, {"customer": {"email": {"is": ""}}}, {"customer": {"email": {}}},
-     {"customer": {"email": None}}, {"customer": {}}, {"customer": "x"}, {"customer": {"email": {"in": []}}},
-     {"customer": {"email": {"in": "a"}}}, {"customer": {"emial": {"is": "x"}}}, {"customer": {"email": {"like": "x"}}},
-     {"customer": {"status": {"is": "maybe"}}}, {"customer": {"total": {"between": [5, 1]}}}, {"id": "x"}, {"id": {}}],
+     {"customer": {"email": None}}, {"customer": None}, {"id": None}, {"customer": {}}, {"customer": "x"},
+     {"customer": {"email": {"in": []}}}, {"customer": {"email": {"in": "a"}}}, {"customer": {"emial": {"is": "x"}}},
+     {"customer": {"email": {"like": "x"}}}, {"customer": {"status": {"is": "maybe"}}},
+     {"customer": {"total": {"between": [5, 1]}}}, {"id": "x"}, {"id": {}}],
 )  # fmt: skip
 def test_a_filter_that_would_mean_everything_is_refused(wrong: dict[str, Any]) -> None:
     """An empty, misspelt or ill-typed filter of an export would export everything: it is refused."""
