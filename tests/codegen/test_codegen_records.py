@@ -76,12 +76,15 @@ def test_legal_surprises_do_no_harm(cls: str) -> None:
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_numbers_may_be_large_and_timestamps_texts(cls: str) -> None:
-    """Integers are of any size; a promised attribute that is missing is None, and costs no other attribute."""
+    """Integers are of any size, or written as floats; a promised attribute that is missing costs no other one."""
     name = CLASSES[cls]
     fields = documents()[name]["fields"]
     large = {key: 1_234_567_890_123_456_789 for key, told in fields.items() if told["type"] == "int"}
     found = decoded(cls, sample(name) | large)
     assert all(getattr(found, key) == value for key, value in large.items())
+    floats = dict.fromkeys(large, 7.0)
+    found = decoded(cls, sample(name) | floats)
+    assert all(getattr(found, key) == 7 and isinstance(getattr(found, key), int) for key in floats)
     for key in (key for key, told in fields.items() if told.get("required")):
         document = sample(name)
         del document[key]

@@ -246,7 +246,12 @@ def test_each_row_once_under_ties(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    names=st.lists(st.one_of(st.none(), st.just(""), st.text(max_size=3)), min_size=1, max_size=20),
+    # SQLite compares texts up to a NUL: a name with one comes once as well, but sorts as what stands before it.
+    names=st.lists(
+        st.one_of(st.none(), st.just(""), st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=3)),
+        min_size=1,
+        max_size=20,
+    ),
     limit=st.integers(1, 5),
     descending=st.booleans(),
 )
