@@ -1,9 +1,9 @@
 """Parameters to the pairs of a form or a query, by a description of each.
 
-A description (`Spec`) is "str", "int", "float", "bool", "enum", "time", "times" or "json"; `[spec]` is a list of them;
-a mapping is an object. Objects become `a[b]`, lists `a[0]`, lists of objects field-first `a[b][0]`; "json" is one JSON
-text; None is the empty text that clears a field; a time is an aware datetime, sent as whole seconds, "times" a JSON
-list of them (Chargebee API: requests).
+A description (`Spec`) is "str", "int", "float", "bool", "enum", "time" or "json"; `[spec]` is a list of them; a
+mapping is an object. Objects become `a[b]`, lists `a[0]`, lists of objects field-first `a[b][0]`; "json" is one JSON
+text; None is the empty text that clears a field; a time is an aware datetime, sent as whole seconds (Chargebee API:
+requests).
 """
 
 from __future__ import annotations
@@ -64,8 +64,6 @@ def _parameter(name: str, value: Any, spec: Spec) -> Iterator[Pair]:
         yield name, ""
     elif spec == "json":
         yield name, json_text(name, value)
-    elif spec == "times":
-        yield name, _times(name, value)
     elif isinstance(spec, str):
         yield name, _scalar(name, value, spec)
     elif isinstance(spec, Mapping):
@@ -153,12 +151,6 @@ def epoch(name: str, moment: datetime) -> int:
             legal=("aware datetime",),
         )
     return math.floor(moment.timestamp())
-
-
-def _times(name: str, value: Any) -> str:
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise wrong(name, value, "a list of aware datetimes")
-    return "[" + ",".join(_scalar(name, moment, "time") for moment in value) + "]"
 
 
 def json_text(name: str, value: Any) -> str:

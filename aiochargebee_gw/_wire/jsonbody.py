@@ -33,7 +33,7 @@ def _value(name: str, value: Any, spec: Spec) -> Any:
     if spec == "json":
         return msgspec.Raw(json_text(name, value).encode())
     if isinstance(spec, str):
-        return _scalar(name, value, spec) if spec != "times" else _value(name, value, ["time"])
+        return _scalar(name, value, spec)
     if isinstance(spec, Mapping):
         return _object(name, value, spec)
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):

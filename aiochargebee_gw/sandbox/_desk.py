@@ -12,11 +12,11 @@ from attrs import define, field
 
 from aiochargebee_gw.sandbox._coerce import read_params
 from aiochargebee_gw.sandbox._form import body_pairs
-from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
+from aiochargebee_gw.sandbox._json import JsonObject, holds_nul, without_nulls
 from aiochargebee_gw.sandbox._kinds import KINDS, kind_of
 from aiochargebee_gw.sandbox._messages import Call
 from aiochargebee_gw.sandbox._params import Schema
-from aiochargebee_gw.sandbox._problems import not_found
+from aiochargebee_gw.sandbox._problems import not_found, wrong_value
 from aiochargebee_gw.sandbox._store import Store
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -52,7 +52,11 @@ class Desk:
 
     def params(self, call: Call, schema: Schema, *, custom: str | None = None) -> JsonObject:
         """The typed form parameters of a call; raises ``Problem`` (400)."""
-        return read_params(schema, body_pairs(call.body), strict=self.strict, custom=custom)
+        given = read_params(schema, body_pairs(call.body), strict=self.strict, custom=custom)
+        for name, value in given.items():
+            if holds_nul(value):
+                raise wrong_value(name, "must not hold a NUL character")
+        return given
 
     def find(self, kind: str, id: str, *, param: str | None = None) -> JsonObject:
         """A row that is there and not deleted; raises ``Problem`` (404)."""

@@ -23,3 +23,12 @@ def decode_object(data: bytes | str) -> JsonObject:
 def without_nulls(value: JsonObject) -> JsonObject:
     """A copy without keys whose value is ``None``: Chargebee leaves absent attributes out."""
     return {key: item for key, item in value.items() if item is not None}
+
+
+def holds_nul(value: object) -> bool:
+    """Whether a text in *value* has a NUL: SQLite reads a text up to its first one."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(holds_nul(key) or holds_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(holds_nul, value))

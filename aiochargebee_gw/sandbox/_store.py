@@ -12,7 +12,7 @@ from typing import Literal, cast
 
 from attrs import frozen
 
-from aiochargebee_gw.sandbox._json import JsonObject, decode_object, encode
+from aiochargebee_gw.sandbox._json import JsonObject, decode_object, encode, holds_nul
 from aiochargebee_gw.sandbox._kinds import KINDS, MISSING, Kind
 
 Value = str | int | float | None
@@ -54,7 +54,13 @@ class Hit:
 
 
 def stored(kind: Kind, value: JsonObject, born: int) -> StoredRow:
-    """A row for the table; ``born`` (seconds) counts only where the kind has no attribute of its own for it."""
+    """A row for the table; ``born`` (seconds) counts only where the kind has no attribute of its own for it.
+
+    Raises ``ValueError`` for a text with a NUL, which could neither be found nor sorted by.
+    """
+    body = encode(value).decode()
+    if "\\u0000" in body and holds_nul(value):
+        raise ValueError(f"a text of this {kind.name} holds a NUL character")
     since = value.get(kind.born, MISSING) if kind.born else born
     deleted = value.get("deleted") is True or (kind.name == "plan" and value.get("status") == "deleted")
     return (
@@ -65,7 +71,7 @@ def stored(kind: Kind, value: JsonObject, born: int) -> StoredRow:
         value.get(kind.owner) if kind.owner else None,
         value.get(kind.subscription) if kind.subscription else None,
         int(deleted),
-        encode(value).decode(),
+        body,
     )
 
 

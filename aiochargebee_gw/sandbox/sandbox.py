@@ -163,7 +163,7 @@ class Sandbox:
 
         Missing required attributes get defaults, times and ``resource_version`` are stamped as the API does
         unless given; ``None`` leaves an attribute out (``{"updated_at": None}``). Raises ``ValueError`` for an
-        unknown kind, an id that is taken or a missing ``customer_id``.
+        unknown kind, an id that is taken, a missing ``customer_id`` or a text with a NUL character.
         """
         spec = kind_of(kind)
         if spec.owner is not None and kind != "transaction" and values.get("customer_id") is None:

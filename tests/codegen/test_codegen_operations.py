@@ -24,7 +24,6 @@ ALL = list(operations())
 SAMPLES: dict[str, tuple[Any, str]] = {
     "str": ("a b&c[0]=é", "a b&c[0]=é"), "int": (-3, "-3"), "float": (1.25, "1.25"), "bool": (True, "true"),
     "enum": ("some_value", "some_value"), "time": (MOMENT, SECONDS),
-    "times": ([MOMENT, MOMENT], f"[{SECONDS},{SECONDS}]"),
     "json": ({"a": [1, "é"]}, '{"a":[1,"é"]}'),
 }  # fmt: skip
 

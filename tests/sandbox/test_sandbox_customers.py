@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiochargebee_gw.sandbox import ManualClock
+from aiochargebee_gw.sandbox import ManualClock, Sandbox
 
 from .caller import Caller
 
@@ -55,6 +55,18 @@ async def test_create(call: Caller) -> None:
     assert (made["deleted"], made["auto_collection"]) == (False, "on")
     assert not {"company", "unknown"} & set(made)
     assert (await call.get(f"/customers/{made['id']}")).json == reply.json
+
+
+@pytest.mark.parametrize("given", [{"first_name": "a\0b"}, {"meta_data": '{"a":["\\u0000"]}'}, {"cf_x": "\0"}])
+async def test_a_nul_is_refused(call: Caller, given: dict[str, str]) -> None:
+    """A text with a NUL could neither be found nor sorted by: 400 by the parameter's name, ValueError in process."""
+    reply = await call.post("/customers", given)
+    assert (reply.status, reply.json["param"]) == (400, next(iter(given)))
+    sandbox = Sandbox(records=0)
+    for values in ({"name": "\0"}, {"metadata": {"a": ["\0"]}}):
+        with pytest.raises(ValueError, match="NUL"):
+            sandbox.insert("item", {"id": "i", "item_family_id": "f", **values})
+    assert sandbox.insert("item", {"id": "i", "name": r"\u0000", "item_family_id": "f"})["name"] == r"\u0000"
 
 
 async def test_create_without_parameters(call: Caller) -> None:

@@ -246,7 +246,7 @@ def test_each_row_once_under_ties(
 
 @settings(deadline=None, max_examples=60)
 @given(
-    # SQLite compares texts up to a NUL: a name with one comes once as well, but sorts as what stands before it.
+    # A name with a NUL is refused; test_sandbox_customers shows it.
     names=st.lists(
         st.one_of(st.none(), st.just(""), st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=3)),
         min_size=1,

@@ -36,7 +36,7 @@ JSON_BODY: Operation[Any] = Operation(
         "on": "bool",
         "who": {"id": "str"},
         "parts": [{"n": "int"}],
-        "days": "times",
+        "days": ["time"],
     },
     required=("amount",),
     json_body=True,
@@ -63,7 +63,7 @@ POSTED: ListOperation[Contact, CustomerContactsForCustomerRow] = ListOperation(
     answer="CustomerContactsForCustomerRow",
     main="contact",
     record="contact.Contact",
-    params={"days": "times"},
+    params={"days": ["time"]},
     paged=False,
 )
 
@@ -118,7 +118,7 @@ async def test_a_post_that_answers_a_list_is_a_page() -> None:
     """Some POSTs answer rows without a cursor: awaiting them gives a page."""
 
     async def handler(request: Request) -> Response:
-        assert request.body == b"days=%5B1704067200%5D"
+        assert request.body == b"days%5B0%5D=1704067200"
         return Response(status=200, headers={}, body=b'{"list":[{"contact":{"id":"c"}}]}')
 
     transport = MemoryTransport(handler, files={"https://files.example/x": b"file"})
