@@ -11,9 +11,14 @@ __all__ = ["Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """`monotonic()` in seconds from an unknown start, never going back; `sleep(seconds)` lets the loop run."""
+    """`monotonic()` in seconds from an unknown start, never going back; `sleep(seconds)` lets the loop run.
+
+    `wall()` is Unix time, in seconds: what people and other processes are told, never what is waited by.
+    """
 
     def monotonic(self) -> float: ...
+
+    def wall(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
 
@@ -27,6 +32,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

@@ -35,6 +35,8 @@ class _Call:
     """Whether `cf_*` parameters are taken."""
     keyed: bool = False
     """Whether Chargebee honours an idempotency key here."""
+    record_path: str | None = None
+    """Where the record that this creates under an `id` of the caller's can be read: "/customers/{id}"."""
     json_body: bool = False
     sub_domain: str | None = None
     """Set for the operations on another host than `{site}.chargebee.com`, which the gateway does not reach."""
@@ -43,6 +45,11 @@ class _Call:
 
     instead: str | None = None
     """What does the same in the other product catalogue: "subscriptions.create_with_items"."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything. An estimate is asked for by POST and only computes."""
+        return self.method != "GET" and self.resource != "estimate" and not self.name.endswith("estimate")
 
     @property
     def label(self) -> str:

@@ -31,7 +31,10 @@ class Draft:
     query: tuple[Pair, ...] = attrs.field(default=(), repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     content_type: str | None = None
+    writes: bool = False
     keyed: bool = False
+    named: str | None = attrs.field(default=None, repr=False)
+    """The id, among the parameters, of the record that this creates."""
 
     @property
     def target(self) -> str:
@@ -64,12 +67,12 @@ def _draft(operation: Operation[Any] | ListOperation[Any, Any], id: str | None, 
     path = API_PREFIX.rstrip("/") + fill(operation.path, id)
     if operation.json_body:
         body = encode_json(params, operation.params, custom_fields=operation.custom_fields)
-        return _posted(operation, path, body, "application/json")
+        return _posted(operation, path, body, "application/json", params)
     filters, params = _split_filters(operation, params)
     pairs = encode(params, operation.params, custom_fields=operation.custom_fields) + _distinct(filters)
     if operation.method == "GET":
         return Draft(method="GET", path=path, label=operation.label, query=tuple(pairs))
-    return _posted(operation, path, query_string(pairs).encode("ascii"), _FORM)
+    return _posted(operation, path, query_string(pairs).encode("ascii"), _FORM, params)
 
 
 def _split_filters(
@@ -137,9 +140,22 @@ def _attributes(given: Any) -> dict[str, Any]:
     return {name: getattr(given, name) for name in names}
 
 
-def _posted(operation: Operation[Any] | ListOperation[Any, Any], path: str, body: bytes, content_type: str) -> Draft:
+def _posted(
+    operation: Operation[Any] | ListOperation[Any, Any],
+    path: str,
+    body: bytes,
+    content_type: str,
+    params: Mapping[str, Any],
+) -> Draft:
     return Draft(
-        method="POST", path=path, label=operation.label, body=body, content_type=content_type, keyed=operation.keyed
+        method="POST",
+        path=path,
+        label=operation.label,
+        body=body,
+        content_type=content_type,
+        writes=operation.writes,
+        keyed=operation.keyed,
+        named=params.get("id") if operation.record_path else None,
     )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import attrs
 
-from ._engine import Call, Engine
+from ._engine import Call, Engine, Lookup
 from ._operation import ListOperation, Operation
 from ._page import answer_class, decode_answer
 from ._prepare import Draft, draft, split_options
+from ._settle import Trace, trace_of
 from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
 from ._wire.message import Request, Response
 from .errors import RequestError, WrongCatalog
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 Priority = Literal["web", "reconcile", "export"]
 GATEWAY_PATH = "/chargebee"
+_IDS = uuid.UUID("5b1f1a3e-6a5c-4c0e-9a7c-3a1d0a6f0c11")
 _RANKS: dict[Priority, int] = {"web": 0, "reconcile": 1, "export": 2}
 
 
@@ -68,29 +70,43 @@ class Caller:
     async def answer(self, operation: Operation[A], id: str | None, given: Mapping[str, Any]) -> A:
         """A typed single call."""
         params, options = split_options(given)
+        ours = self.settings.assign_ids and _lacks_id(operation, params)
+        if ours:
+            # A second create with this id is refused, and it can be looked up. It comes from the key, so that the same
+            # key, in another process perhaps, sends the same bytes.
+            options["idempotency_key"] = key = _key(options.get("idempotency_key"))
+            params["id"] = uuid.uuid5(_IDS, f"{operation.resource} {key}").hex
         prepared = draft(operation, id, params)
+        trace = trace_of(operation, id, prepared.named, ours=ours)
         cls: Any = answer_class(operation.resource, operation.answer)
 
         def read(response: Response) -> A:
             found: A = decode_answer(response.body, cls, operation.label)
             return found
 
-        return await self.send(prepared, options, read, instead=operation.instead)
+        return await self.send(prepared, options, read, instead=operation.instead, trace=trace)
 
     async def send(
-        self, prepared: Draft, given: Mapping[str, Any], read: Callable[[Response], T], *, instead: str | None = None
+        self,
+        prepared: Draft,
+        given: Mapping[str, Any],
+        read: Callable[[Response], T],
+        *,
+        instead: str | None = None,
+        trace: Trace | None = None,
     ) -> T:
         """Send a draft through the gateway, under this client's options and the call's own, and *read* its answer."""
-        call = self._gateway_call(prepared, given)
+        call = self._gateway_call(prepared, given, trace)
         try:
             return await self.engine.send(call, read)
         except WrongCatalog as error:
             error.instead = instead
             raise
 
-    def _gateway_call(self, prepared: Draft, given: Mapping[str, Any]) -> Call:
+    def _gateway_call(self, prepared: Draft, given: Mapping[str, Any], trace: Trace | None) -> Call:
         options = self.options.with_call(given)
         headers = self._headers(options)
+        lookup = None if trace is None else self._lookup(trace, prepared.label, dict(headers))
         # Made once, before the loop: all attempts carry the same key.
         key = _idempotency_key(prepared, given.get("idempotency_key"))
         if key is not None:
@@ -106,14 +122,22 @@ class Caller:
         )
         return Call(
             request=request,
-            safe=prepared.method == "GET",
-            trusted=prepared.keyed and self.settings.idempotency == "verified",
+            writes=prepared.writes,
+            keyed=prepared.keyed,
+            named=prepared.named,
+            lookup=lookup,
+            proven=self.settings.idempotency == "verified",
             site=options.connection or "",
             retry=options.retry or self.settings.retry,
             timeouts=self._timeouts(options),
             idempotency_key=key,
             rank=_RANKS[options.priority],
         )
+
+    def _lookup(self, trace: Trace, label: str, headers: Mapping[str, str]) -> Lookup:
+        url = f"{self.settings.gateway_url}{GATEWAY_PATH}{trace.path}"
+        request = Request(method="GET", url=url, headers=headers, label=f"GET what became of {label}")
+        return Lookup(request=request, shows=trace.shows)
 
     async def control(
         self,
@@ -132,7 +156,7 @@ class Caller:
         url = f"{self.settings.control_url}{path}{'?' + query if query else ''}"
         call = Call(
             request=Request(method=method, url=url, headers=headers, body=body, label=label),
-            safe=method == "GET",
+            writes=method != "GET",
             control=True,
             retry=self.options.retry or self.settings.retry,
             timeouts=self._timeouts(self.options),
@@ -163,12 +187,22 @@ class Caller:
         return attrs.evolve(timeouts, connect_seconds=connect, read_seconds=options.timeout)
 
 
+def _lacks_id(operation: Operation[Any], params: Mapping[str, Any]) -> bool:
+    optional = "id" in operation.params and "id" not in operation.required
+    # A None is the caller's wish that Chargebee choose the id.
+    return operation.record_path is not None and optional and "id" not in params
+
+
 def _idempotency_key(prepared: Draft, given: str | None) -> str | None:
     if prepared.method == "POST":
-        return str(uuid.uuid4()) if given is None else check_idempotency_key(given)
+        return _key(given)
     if given is not None:
         raise RequestError("a GET takes no idempotency key", field="idempotency_key", operation=prepared.label)
     return None
+
+
+def _key(given: str | None) -> str:
+    return str(uuid.uuid4()) if given is None else check_idempotency_key(given)
 
 
 class Resource:

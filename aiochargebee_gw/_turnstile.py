@@ -19,9 +19,13 @@ __all__ = ["Turn", "Turnstile"]
 
 @attrs.define(eq=False)
 class Turn:
-    """Whether the attempt reached the network: one that did not leaves its place in the limits free."""
+    """A place in the limits. With `sent` the attempt may have reached the server: only then is its place counted.
+
+    `waited` is how long it took to get it, in seconds.
+    """
 
     sent: bool = False
+    waited: float = 0.0
 
 
 @attrs.define(order=True)

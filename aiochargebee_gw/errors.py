@@ -24,7 +24,8 @@ quote personal data. The text is in `message` and `body`, for the caller to deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 __all__ = [
@@ -308,10 +309,17 @@ class DeadlineExceeded(GatewayClientError):
 class OutcomeUnknown(GatewayClientError):
     """A write may or may not have happened.
 
-    `idempotency_key` is the key that every attempt carried (Chargebee keeps it for 30 minutes), `attempts` the number
-    of sends, `likely_done` True when the server answered with success but the answer could not be read. It is on
-    purpose no `TransportError`: code that repeats on transport errors must not repeat this.
+    `idempotency_key` is the key that every attempt carried, `natural_id` the id of the record it makes where the
+    request names one, `attempts` the number of sends, `first_sent_at` and `last_sent_at` their times (UTC, this
+    machine's clock), `safe_until` until when the same request may go out under its key again (25 minutes after the
+    first send; Chargebee keeps keys for 30), None where Chargebee takes no key. `likely_done` is True when the server
+    answered with success but the answer could not be read. The failure that ended the call is the cause;
+    the one that put the write in doubt is that or behind it.
+
+    It is on purpose no `TransportError`: code that repeats on transport errors must not repeat this.
     """
+
+    _live: tuple[Callable[[], Awaitable[Any]], Callable[[], Awaitable[Any]]] | None = None
 
     def __init__(
         self,
@@ -319,10 +327,43 @@ class OutcomeUnknown(GatewayClientError):
         *,
         operation: str | None = None,
         idempotency_key: str | None = None,
+        natural_id: str | None = None,
         attempts: int = 1,
         likely_done: bool = False,
+        first_sent_at: datetime | None = None,
+        last_sent_at: datetime | None = None,
+        safe_until: datetime | None = None,
     ) -> None:
         super().__init__(text, operation=operation)
         self.idempotency_key = idempotency_key
+        self.natural_id = natural_id
         self.attempts = attempts
         self.likely_done = likely_done
+        self.first_sent_at = first_sent_at
+        self.last_sent_at = last_sent_at
+        self.safe_until = safe_until
+
+    async def reconcile(self) -> Any:
+        """Look whether the write happened, by reading. The answer that the call would have given when it did.
+
+        None when the site shows that it has not, as of now: a request that is still on its way may yet arrive. Raises
+        this error again when reading cannot tell, the errors of a read when it fails, and `ConfigurationError` on an
+        error that was pickled: it has lost its request.
+        """
+        return await self._alive()[0]()
+
+    async def retry(self) -> Any:
+        """Send the same bytes under the same key once more, and answer as the call would have.
+
+        Under a key that reaches Chargebee this cannot write twice. Raises `RequestError` after `safe_until`, where
+        Chargebee takes no key, else what the call may raise; `ConfigurationError` on an error that was pickled.
+        """
+        return await self._alive()[1]()
+
+    def _alive(self) -> tuple[Callable[[], Awaitable[Any]], Callable[[], Awaitable[Any]]]:
+        if self._live is None:
+            raise ConfigurationError("this error has lost its request: it was pickled", operation=self.operation)
+        return self._live
+
+    def _state(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_live"}

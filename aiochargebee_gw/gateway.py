@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway"]
 
+_DRAIN_SECONDS = 5.0
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -77,6 +78,7 @@ class Gateway(Resources):
     async def __aenter__(self) -> Self:
         if self._owner:
             self._transport.reopen()
+            self._caller.engine.reopen()
         return self
 
     async def __aexit__(
@@ -85,8 +87,13 @@ class Gateway(Resources):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop. A copy made by `using` or `with_options` closes nothing."""
+        """Close the connections of the running loop. A copy made by `using` or `with_options` closes nothing.
+
+        No call begins or is tried again. Those under way have five seconds to end; then they are broken off, and a
+        write of which bytes have left ends as `OutcomeUnknown`.
+        """
         if self._owner:
+            await self._caller.engine.drain(_DRAIN_SECONDS)
             await self._transport.aclose()
 
     def using(self, connection: str, /) -> Self:
@@ -164,6 +171,7 @@ class Gateway(Resources):
             method=method,
             path=url.check_path(path),
             label=_label(method, path),
+            writes=method != "GET",
             query=tuple(_pairs(query)),
             body=body,
             content_type=content_type,

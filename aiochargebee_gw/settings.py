@@ -137,7 +137,9 @@ class Settings:
 
     `gateway_url` and `control_url` are origins (`https://host[:port]`; http only for loopback). `max_response_bytes`
     caps a body after decompression. `idempotency` is "auto" (a key is sent with every POST, but a write in doubt is
-    not repeated because of it) or "verified" (you know that the key reaches Chargebee).
+    not repeated because of it) or "verified" (you know that the key reaches Chargebee). `assign_ids`: a record that is
+    created without an `id` gets a random one (32 hexadecimal digits) from this client where Chargebee takes one, so
+    that a create in doubt can be repeated and looked up; False leaves it to Chargebee.
     """
 
     gateway_url: str = GATEWAY_URL
@@ -147,6 +149,7 @@ class Settings:
     limits: Limits = attrs.field(factory=Limits)
     max_response_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_count)
     idempotency: Literal["auto", "verified"] = attrs.field(default="auto", validator=_idempotency)
+    assign_ids: bool = attrs.field(default=True, validator=attrs.validators.instance_of(bool))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

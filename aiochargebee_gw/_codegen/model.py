@@ -90,6 +90,8 @@ class Operation:
     custom_filters: bool = False
     custom_fields: bool = False
     keyed: bool = False
+    record_path: str | None = None
+    """Where the record that this creates under an id of the caller's can be read."""
     json_body: bool = False
     sub_domain: str | None = None
     catalog: str | None = None

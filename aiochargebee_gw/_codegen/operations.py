@@ -23,10 +23,26 @@ def operations_of(context: Context, resource: str) -> tuple[Operation, ...]:
     told = context.documents[resource]["operations"]
     catalogs = catalogs_of(resource, told)
     return tuple(
-        evolve(_operation(context, resource, name, row), catalog=catalogs[name], instead=instead)
+        evolve(
+            _operation(context, resource, name, row),
+            catalog=catalogs[name],
+            instead=instead,
+            record_path=_record_path(told, name),
+        )
         for name, row in told.items()
         for instead in [instead_of(context.documents, resource, name, catalogs)]
     )
+
+
+def _record_path(told: dict[str, Any], name: str) -> str | None:
+    """The path of `retrieve`, for an operation that creates a record under the `id` among its parameters."""
+    creates = name == "create" or name.startswith(("create_", "import_"))
+    own = told[name]["params"].get("id", {})
+    if not creates or own.get("type") != "str" or told[name]["http"] != "POST" or "retrieve" not in told:
+        return None
+    path: str = told["retrieve"]["path"]
+    # That of a usage is its subscription's.
+    return path if path.endswith("/{id}") else None
 
 
 def _operation(context: Context, resource: str, name: str, row: dict[str, Any]) -> Operation:

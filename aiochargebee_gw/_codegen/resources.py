@@ -88,6 +88,7 @@ def _constant(api: Api, resource: Resource, operation: Operation) -> str:
         items.append("\n".join(["filter_params={", *map(_rule, filters), "    }"]))
     items += _given("required", required)
     items += _given("custom_fields", operation.custom_fields) + _given("keyed", operation.keyed)
+    items += _given("record_path", operation.record_path)
     items += _given("json_body", operation.json_body) + _given("sub_domain", operation.sub_domain)
     items += _given("catalog", operation.catalog) + _given("instead", _instead(api, operation))
     head = bracketed(f"{name}: {kind}[", _generics(resource, operation), f"] = {kind}(")

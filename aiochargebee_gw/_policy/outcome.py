@@ -1,8 +1,9 @@
-"""May this be sent again? One function, over what is known of the attempt that failed.
+"""May this be sent again? One table, over how far an attempt came, what was answered, and what the call can bear.
 
 A read may. A write may when nothing of it left this machine, or when the server said that it did nothing (a rate limit,
-a lock, a site that is read-only). A write in doubt may only be repeated under an idempotency key that is known to reach
-Chargebee (`trusted`); otherwise its outcome is unknown, and the caller must be told so (RFC 9110 §9.2.2).
+a lock, a site that is read-only). A write in doubt may only be repeated when a second one cannot add to the first:
+under an idempotency key that is known to reach Chargebee, or when the record it makes has an id of its own, which no
+second record can have. Otherwise its outcome is unknown, and the caller must be told so (RFC 9110 §9.2.2).
 """
 
 from __future__ import annotations
@@ -12,36 +13,96 @@ from typing import Literal, TypeAlias
 from ..errors import (
     ApiError,
     ChargebeeError,
-    ConnectFailed,
     DecodeError,
     GatewayRateLimited,
     InvalidResponse,
     ResponseTooLarge,
     TransportError,
-    UnexpectedRedirect,
 )
 
-__all__ = ["KEY_SECONDS", "Verdict", "settles", "verdict"]
-
-Verdict: TypeAlias = Literal["resend", "final", "unknown"]
+__all__ = ["KEY_SECONDS", "RULES", "Ability", "Effect", "Key", "Verdict", "ability", "effect", "settles", "verdict"]
 
 KEY_SECONDS = 25 * 60.0
 """How long after its first send a request may go out again under its key: Chargebee keeps keys for 30 minutes."""
 
+Key: TypeAlias = Literal["none", "unproven", "proven", "expired"]
+"""The idempotency key: not sent, sent but perhaps dropped on the way, known to arrive, or older than `KEY_SECONDS`."""
+
+Ability: TypeAlias = Literal["read", "keyed", "named", "once"]
+"""What a call can bear: it changes nothing, its key holds, its record has an id of its own, or one send only."""
+
+Effect: TypeAlias = Literal["none", "refused", "exists", "maybe", "done", "unreadable"]
+"""What an attempt that failed may have brought about on the server.
+
+`none`: nothing, and the cause passes. `refused`: nothing, for good. `exists`: refused because of a state that the call
+itself may have made. `maybe`: not known. `done`: most likely all of it. `unreadable`: the same, and the answer would be
+as unreadable a second time.
+"""
+
+Verdict: TypeAlias = Literal["resend", "final", "unknown"]
+
+# fmt: off
+RULES: dict[Effect, dict[Ability, Verdict]] = {
+    "none":       {"read": "resend", "keyed": "resend", "named": "resend", "once": "resend"},
+    "refused":    {"read": "final",  "keyed": "final",  "named": "final",  "once": "final"},
+    "exists":     {"read": "final",  "keyed": "final",  "named": "final",  "once": "final"},
+    "maybe":      {"read": "resend", "keyed": "resend", "named": "resend", "once": "unknown"},
+    "done":       {"read": "resend", "keyed": "resend", "named": "resend", "once": "unknown"},
+    "unreadable": {"read": "final",  "keyed": "resend", "named": "resend", "once": "unknown"},
+}
+# fmt: on
+
 _NOTHING_DONE = frozenset(("api_request_limit_exceeded", "lock_timeout", "site_read_only_mode", "site_not_ready"))
 
 
-def verdict(error: Exception, *, safe: bool, trusted: bool) -> Verdict:
-    """What to do about *error*: send again, raise it, or raise `OutcomeUnknown`. *safe* is True for reads."""
-    if isinstance(error, TransportError):
-        return _transport(error, safe=safe, trusted=trusted)
+def ability(*, writes: bool, key: Key, idempotent: bool, named: bool) -> Ability:
+    """What a call can bear. *idempotent*: Chargebee honours keys for the operation; *named*: it makes a record under an
+    id that is in the request."""
+    if not writes:
+        return "read"
+    if idempotent and key == "proven":
+        return "keyed"
+    # Past its time a key must not be used, for an id of its own or not: the request carries it.
+    return "named" if named and key != "expired" else "once"
+
+
+def effect(error: Exception, phase: str) -> Effect:
+    """What an attempt that ended with *error* in *phase* (see `transport.base`) may have done."""
     if isinstance(error, ApiError):
-        return _api(error, safe=safe, trusted=trusted)
-    return "final"
+        return _answered(error)
+    if not isinstance(error, TransportError):
+        return "refused"
+    if phase in ("unsent", "connected"):
+        return "none"
+    status = error.status if isinstance(error, InvalidResponse) else None
+    if status is None:
+        return "maybe"
+    if 300 <= status < 400:
+        return "refused"
+    if status >= 500:
+        return "maybe"
+    if status >= 400 or isinstance(error, ResponseTooLarge) or (isinstance(error, DecodeError) and error.path != "$"):
+        return "unreadable"
+    return "done"
+
+
+def _answered(error: ApiError) -> Effect:
+    if isinstance(error, GatewayRateLimited) or error.code in _NOTHING_DONE:
+        return "none"
+    if error.status == 429 or error.status >= 500:
+        return "maybe"
+    if error.code == "duplicate_entry" or (error.status == 409 and error.code == "invalid_state_for_request"):
+        return "exists"
+    return "refused"
+
+
+def verdict(error: Exception, phase: str, can: Ability) -> Verdict:
+    """What to do about an attempt that failed: send again, raise its error, or raise `OutcomeUnknown`."""
+    return RULES[effect(error, phase)][can]
 
 
 def settles(error: Exception) -> bool:
-    """Whether *error*, after an attempt in doubt and under the same trusted key, tells what became of the write.
+    """Whether *error*, after an attempt in doubt and under the same proven key, tells what became of the write.
 
     A refusal of Chargebee's does: under its key a write that had succeeded would have been answered with its success. A
     state that the write itself may have brought about (409, an id that exists), credentials, a rate limit, or no answer
@@ -51,30 +112,3 @@ def settles(error: Exception) -> bool:
         # A refusal of the gateway's never came as far as the key.
         return False
     return 400 <= error.status < 500 and error.status not in (401, 403, 409, 429) and error.code != "duplicate_entry"
-
-
-def _transport(error: TransportError, *, safe: bool, trusted: bool) -> Verdict:
-    if isinstance(error, ConnectFailed) or not error.sent:
-        return "resend"
-    if isinstance(error, UnexpectedRedirect):
-        return "final"
-    if isinstance(error, ResponseTooLarge) and safe:
-        return "final"
-    if isinstance(error, DecodeError) and safe and error.path != "$":
-        # Well-formed, but not what was promised: it would be the same again.
-        return "final"
-    if isinstance(error, InvalidResponse) and error.status is not None and error.status >= 400 and safe:
-        return "resend" if error.status >= 500 else "final"
-    return _doubtful(safe=safe, trusted=trusted)
-
-
-def _api(error: ApiError, *, safe: bool, trusted: bool) -> Verdict:
-    if isinstance(error, GatewayRateLimited) or error.code in _NOTHING_DONE:
-        return "resend"
-    if error.status == 429 or error.status >= 500:
-        return _doubtful(safe=safe, trusted=trusted)
-    return "final"
-
-
-def _doubtful(*, safe: bool, trusted: bool) -> Verdict:
-    return "resend" if safe or trusted else "unknown"

@@ -12,7 +12,16 @@ from email.utils import parsedate_tz
 
 from ..errors import RequestError
 
-__all__ = ["IDEMPOTENCY_KEY", "REPLAYED", "check_connection", "check_extra", "check_idempotency_key", "retry_after"]
+__all__ = [
+    "IDEMPOTENCY_KEY",
+    "REPLAYED",
+    "check_connection",
+    "check_extra",
+    "check_idempotency_key",
+    "replayed",
+    "retry_after",
+    "server_time",
+]
 
 IDEMPOTENCY_KEY = "chargebee-idempotency-key"
 REPLAYED = "chargebee-idempotency-replayed"
@@ -68,6 +77,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if then is None or now is None:
         return None
     return float(max(0, then - now))
+
+
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """The server's clock, from `Date`, in Unix seconds; None when absent or malformed."""
+    told = _instant(headers.get("date", ""))
+    return None if told is None else float(told)
+
+
+def replayed(headers: Mapping[str, str]) -> bool:
+    """Whether Chargebee says that it answers from an idempotency key: the key has reached it."""
+    return headers.get(REPLAYED, "").strip().lower() == "true"
 
 
 def _instant(text: str) -> int | None:

@@ -44,7 +44,8 @@ _CREATE: Operation[_r.AddonCreateAnswer] = Operation(
         "tax_providers_fields": [{"provider_name": "str", "field_id": "str", "field_value": "str"}],
         "proration_type": "enum", "status": "enum",
     },
-    required=("id", "name", "charge_type"), custom_fields=True, keyed=True, catalog="pc1", instead="item_prices.create",
+    required=("id", "name", "charge_type"), custom_fields=True, keyed=True, record_path="/addons/{id}", catalog="pc1",
+    instead="item_prices.create",
 )
 _UPDATE: Operation[_r.AddonUpdateAnswer] = Operation(
     resource="addon", name="update", method="POST", path="/addons/{id}", answer="AddonUpdateAnswer",

@@ -26,7 +26,7 @@ _CREATE: Operation[_r.BusinessRuleCreateAnswer] = Operation(
         "id": "str", "name": "str", "description": "str", "tags": "json", "structured_expression": "json",
         "actions_on_success": "json",
     },
-    required=("name", "structured_expression"), keyed=True,
+    required=("name", "structured_expression"), keyed=True, record_path="/business_rules/{id}",
 )
 _DELETE: Operation[_r.BusinessRuleDeleteAnswer] = Operation(
     resource="business_rule", name="delete", method="POST", path="/business_rules/{id}/delete",

@@ -24,7 +24,7 @@ _CREATE: Operation[_r.BusinessRulesetCreateAnswer] = Operation(
     resource="business_ruleset", name="create", method="POST", path="/business_rulesets",
     answer="BusinessRulesetCreateAnswer",
     params={"id": "str", "name": "str", "description": "str", "execute_mode": "enum", "rules": "json"},
-    required=("name",), keyed=True,
+    required=("name",), keyed=True, record_path="/business_rulesets/{id}",
 )
 _UPDATE: Operation[_r.BusinessRulesetUpdateAnswer] = Operation(
     resource="business_ruleset", name="update", method="POST", path="/business_rulesets/{id}",

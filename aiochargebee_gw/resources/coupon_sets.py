@@ -26,7 +26,7 @@ T = TypeVar("T")
 _CREATE: Operation[_r.CouponSetCreateAnswer] = Operation(
     resource="coupon_set", name="create", method="POST", path="/coupon_sets", answer="CouponSetCreateAnswer",
     params={"coupon_id": "str", "name": "str", "id": "str", "meta_data": "json"}, required=("coupon_id", "name", "id"),
-    keyed=True,
+    keyed=True, record_path="/coupon_sets/{id}",
 )
 _ADD_COUPON_CODES: Operation[_r.CouponSetAddCouponCodesAnswer] = Operation(
     resource="coupon_set", name="add_coupon_codes", method="POST", path="/coupon_sets/{id}/add_coupon_codes",

@@ -33,7 +33,7 @@ _CREATE: Operation[_r.CouponCreateAnswer] = Operation(
         "plan_constraint": "enum", "addon_constraint": "enum", "plan_ids": ["str"], "addon_ids": ["str"],
         "status": "enum",
     },
-    required=("id", "name", "apply_on"), keyed=True,
+    required=("id", "name", "apply_on"), keyed=True, record_path="/coupons/{id}",
 )
 _CREATE_FOR_ITEMS: Operation[_r.CouponCreateForItemsAnswer] = Operation(
     resource="coupon", name="create_for_items", method="POST", path="/coupons/create_for_items",
@@ -50,7 +50,7 @@ _CREATE_FOR_ITEMS: Operation[_r.CouponCreateForItemsAnswer] = Operation(
         ],
         "status": "enum", "coupon_constraints": [{"entity_type": "enum", "type": "enum", "value": "str"}],
     },
-    required=("id", "name", "apply_on"), custom_fields=True, keyed=True, catalog="pc2",
+    required=("id", "name", "apply_on"), custom_fields=True, keyed=True, record_path="/coupons/{id}", catalog="pc2",
 )
 _UPDATE_FOR_ITEMS: Operation[_r.CouponUpdateForItemsAnswer] = Operation(
     resource="coupon", name="update_for_items", method="POST", path="/coupons/{id}/update_for_items",

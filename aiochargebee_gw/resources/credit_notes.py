@@ -191,6 +191,7 @@ _IMPORT_CREDIT_NOTE: Operation[_r.CreditNoteImportCreditNoteAnswer] = Operation(
         ],
     },
     required=("id", "reference_invoice_id", "type", "create_reason_code", "date"), custom_fields=True, keyed=True,
+    record_path="/credit_notes/{id}",
 )
 
 

@@ -69,7 +69,7 @@ _CREATE: Operation[_r.CustomerCreateAnswer] = Operation(
         "tax_providers_fields": [{"provider_name": "str", "field_id": "str", "field_value": "str"}],
         "created_from_ip": "str", "invoice_notes": "str",
     },
-    custom_fields=True, keyed=True,
+    custom_fields=True, keyed=True, record_path="/customers/{id}",
 )
 _LIST: ListOperation[_r.Customer, _r.CustomerListRow] = ListOperation(
     resource="customer", name="list", method="GET", path="/customers", answer="CustomerListRow", main="customer",

@@ -41,7 +41,7 @@ _CREATE: Operation[_r.FeatureCreateAnswer] = Operation(
         "id": "str", "name": "str", "description": "str", "type": "enum", "unit": "str",
         "levels": [{"name": "str", "value": "str", "is_unlimited": "bool", "level": "int"}],
     },
-    required=("name",), custom_fields=True, keyed=True,
+    required=("name",), custom_fields=True, keyed=True, record_path="/features/{id}",
 )
 _UPDATE: Operation[_r.FeatureUpdateAnswer] = Operation(
     resource="feature", name="update", method="POST", path="/features/{id}", answer="FeatureUpdateAnswer",

@@ -270,7 +270,7 @@ _IMPORT_INVOICE: Operation[_r.InvoiceImportInvoiceAnswer] = Operation(
             },
         ],
     },
-    required=("id", "date", "total"), custom_fields=True, keyed=True,
+    required=("id", "date", "total"), custom_fields=True, keyed=True, record_path="/invoices/{id}",
 )
 _APPLY_PAYMENTS: Operation[_r.InvoiceApplyPaymentsAnswer] = Operation(
     resource="invoice", name="apply_payments", method="POST", path="/invoices/{id}/apply_payments",

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _CREATE: Operation[_r.ItemFamilyCreateAnswer] = Operation(
     resource="item_family", name="create", method="POST", path="/item_families", answer="ItemFamilyCreateAnswer",
     params={"id": "str", "name": "str", "description": "str", "business_entity_id": "str"}, required=("id", "name"),
-    custom_fields=True, keyed=True, catalog="pc2",
+    custom_fields=True, keyed=True, record_path="/item_families/{id}", catalog="pc2",
 )
 _RETRIEVE: Operation[_r.ItemFamilyRetrieveAnswer] = Operation(
     resource="item_family", name="retrieve", method="GET", path="/item_families/{id}",

@@ -52,7 +52,8 @@ _CREATE: Operation[_r.ItemPriceCreateAnswer] = Operation(
             "accounting_category3": "str", "accounting_category4": "str",
         },
     },
-    required=("id", "name", "item_id"), custom_fields=True, keyed=True, catalog="pc2", instead="plans.create",
+    required=("id", "name", "item_id"), custom_fields=True, keyed=True, record_path="/item_prices/{id}", catalog="pc2",
+    instead="plans.create",
 )
 _RETRIEVE: Operation[_r.ItemPriceRetrieveAnswer] = Operation(
     resource="item_price", name="retrieve", method="GET", path="/item_prices/{id}", answer="ItemPriceRetrieveAnswer",

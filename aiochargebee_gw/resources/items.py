@@ -36,7 +36,8 @@ _CREATE: Operation[_r.ItemCreateAnswer] = Operation(
             {"item_id": "str", "item_type": "enum", "quantity": "int", "price_allocation": "float"},
         ],
     },
-    required=("id", "name", "type", "item_family_id"), custom_fields=True, keyed=True, catalog="pc2",
+    required=("id", "name", "type", "item_family_id"), custom_fields=True, keyed=True, record_path="/items/{id}",
+    catalog="pc2",
 )
 _RETRIEVE: Operation[_r.ItemRetrieveAnswer] = Operation(
     resource="item", name="retrieve", method="GET", path="/items/{id}", answer="ItemRetrieveAnswer", catalog="pc2",

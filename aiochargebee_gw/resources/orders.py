@@ -29,7 +29,7 @@ _CREATE: Operation[_r.OrderCreateAnswer] = Operation(
         "id": "str", "invoice_id": "str", "status": "enum", "reference_id": "str", "fulfillment_status": "str",
         "note": "str", "tracking_id": "str", "tracking_url": "str", "batch_id": "str",
     },
-    required=("invoice_id",), keyed=True,
+    required=("invoice_id",), keyed=True, record_path="/orders/{id}",
 )
 _UPDATE: Operation[_r.OrderUpdateAnswer] = Operation(
     resource="order", name="update", method="POST", path="/orders/{id}", answer="OrderUpdateAnswer",
@@ -66,6 +66,7 @@ _IMPORT_ORDER: Operation[_r.OrderImportOrderAnswer] = Operation(
         },
     },
     required=("invoice_id", "status", "created_at", "order_date", "shipping_date"), keyed=True,
+    record_path="/orders/{id}",
 )
 _ASSIGN_ORDER_NUMBER: Operation[_r.OrderAssignOrderNumberAnswer] = Operation(
     resource="order", name="assign_order_number", method="POST", path="/orders/{id}/assign_order_number",

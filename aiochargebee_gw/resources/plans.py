@@ -54,7 +54,8 @@ _CREATE: Operation[_r.PlanCreateAnswer] = Operation(
         "invoice_notes": "str", "meta_data": "json", "show_description_in_invoices": "bool",
         "show_description_in_quotes": "bool", "giftable": "bool", "status": "enum", "claim_url": "str",
     },
-    required=("id", "name"), custom_fields=True, keyed=True, catalog="pc1", instead="item_prices.create",
+    required=("id", "name"), custom_fields=True, keyed=True, record_path="/plans/{id}", catalog="pc1",
+    instead="item_prices.create",
 )
 _UPDATE: Operation[_r.PlanUpdateAnswer] = Operation(
     resource="plan", name="update", method="POST", path="/plans/{id}", answer="PlanUpdateAnswer",

@@ -29,7 +29,7 @@ _CREATE: Operation[_r.PriceVariantCreateAnswer] = Operation(
         "id": "str", "name": "str", "external_name": "str", "description": "str", "variant_group": "str",
         "business_entity_id": "str", "attributes": [{"name": "str", "value": "str"}],
     },
-    required=("id", "name"), keyed=True, catalog="pc2",
+    required=("id", "name"), keyed=True, record_path="/price_variants/{id}", catalog="pc2",
 )
 _RETRIEVE: Operation[_r.PriceVariantRetrieveAnswer] = Operation(
     resource="price_variant", name="retrieve", method="GET", path="/price_variants/{id}",

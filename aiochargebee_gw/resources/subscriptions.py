@@ -98,7 +98,8 @@ _CREATE: Operation[_r.SubscriptionCreateAnswer] = Operation(
         "contract_term_billing_cycle_on_renewal": "int", "trial_end_action": "enum", "client_profile_id": "str",
         "payment_initiator": "enum", "coupons": [{"coupon_id": "str", "apply_till": "time"}],
     },
-    required=("plan_id",), custom_fields=True, keyed=True, catalog="pc1", instead="subscriptions.create_with_items",
+    required=("plan_id",), custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc1",
+    instead="subscriptions.create_with_items",
 )
 _CREATE_FOR_CUSTOMER: Operation[_r.SubscriptionCreateForCustomerAnswer] = Operation(
     resource="subscription", name="create_for_customer", method="POST", path="/customers/{id}/subscriptions",
@@ -139,7 +140,8 @@ _CREATE_FOR_CUSTOMER: Operation[_r.SubscriptionCreateForCustomerAnswer] = Operat
         "contract_term_billing_cycle_on_renewal": "int", "trial_end_action": "enum", "payment_initiator": "enum",
         "coupons": [{"coupon_id": "str", "apply_till": "time"}],
     },
-    required=("plan_id",), custom_fields=True, keyed=True, catalog="pc1", instead="subscriptions.create_with_items",
+    required=("plan_id",), custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc1",
+    instead="subscriptions.create_with_items",
 )
 _CREATE_WITH_ITEMS: Operation[_r.SubscriptionCreateWithItemsAnswer] = Operation(
     resource="subscription", name="create_with_items", method="POST", path="/customers/{id}/subscription_for_items",
@@ -190,7 +192,8 @@ _CREATE_WITH_ITEMS: Operation[_r.SubscriptionCreateWithItemsAnswer] = Operation(
         "payment_initiator": "enum", "coupons": [{"coupon_id": "str", "apply_till": "time"}],
         "billing_override": {"max_excess_payment_usage": "int", "max_refundable_credits_usage": "int"},
     },
-    custom_fields=True, keyed=True, catalog="pc2", instead="subscriptions.create_for_customer",
+    custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc2",
+    instead="subscriptions.create_for_customer",
 )
 _LIST: ListOperation[_r.Subscription, _r.SubscriptionListRow] = ListOperation(
     resource="subscription", name="list", method="GET", path="/subscriptions", answer="SubscriptionListRow",
@@ -559,7 +562,7 @@ _IMPORT_SUBSCRIPTION: Operation[_r.SubscriptionImportSubscriptionAnswer] = Opera
         "transaction": {"amount": "int", "payment_method": "enum", "reference_number": "str", "date": "time"},
         "coupons": [{"coupon_id": "str", "apply_till": "time"}],
     },
-    required=("plan_id", "status"), custom_fields=True, keyed=True, catalog="pc1",
+    required=("plan_id", "status"), custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc1",
     instead="subscriptions.import_for_items",
 )
 _IMPORT_FOR_CUSTOMER: Operation[_r.SubscriptionImportForCustomerAnswer] = Operation(
@@ -601,7 +604,7 @@ _IMPORT_FOR_CUSTOMER: Operation[_r.SubscriptionImportForCustomerAnswer] = Operat
         },
         "invoice_notes": "str", "meta_data": "json", "coupons": [{"coupon_id": "str", "apply_till": "time"}],
     },
-    required=("plan_id", "status"), custom_fields=True, keyed=True, catalog="pc1",
+    required=("plan_id", "status"), custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc1",
     instead="subscriptions.import_for_items",
 )
 _IMPORT_CONTRACT_TERM: Operation[_r.SubscriptionImportContractTermAnswer] = Operation(
@@ -693,7 +696,8 @@ _IMPORT_FOR_ITEMS: Operation[_r.SubscriptionImportForItemsAnswer] = Operation(
         "invoice_notes": "str", "meta_data": "json", "cancel_reason_code": "str", "create_pending_invoices": "bool",
         "auto_close_invoices": "bool", "coupons": [{"coupon_id": "str", "apply_till": "time"}],
     },
-    required=("status",), custom_fields=True, keyed=True, catalog="pc2", instead="subscriptions.import_for_customer",
+    required=("status",), custom_fields=True, keyed=True, record_path="/subscriptions/{id}", catalog="pc2",
+    instead="subscriptions.import_for_customer",
 )
 _OVERRIDE_BILLING_PROFILE: Operation[_r.SubscriptionOverrideBillingProfileAnswer] = Operation(
     resource="subscription", name="override_billing_profile", method="POST",

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+import attrs
 
 from .._wire.message import Request, Response
 from ..settings import Timeouts
 
-__all__ = ["Transport"]
+__all__ = ["Phase", "Trace", "Transport"]
+
+Phase: TypeAlias = Literal["unsent", "connected", "sent", "headers", "body"]
+"""How far an attempt came: nothing (waiting for a connection included), connected but nothing of the request written,
+bytes of the request may have left, the answer's head has come, the whole answer is read."""
+
+
+@attrs.define
+class Trace:
+    """What is known of one attempt while it runs, kept up to date by the transport: also when it is cancelled."""
+
+    phase: Phase = "unsent"
+    received_bytes: int = 0
+
+    @property
+    def sent(self) -> bool:
+        """Whether bytes of the request may have left this machine."""
+        return self.phase not in ("unsent", "connected")
 
 
 class Transport(Protocol):
     """Sends requests. Follows no redirect, repeats nothing, keeps no cookie."""
 
-    async def send(self, request: Request, timeouts: Timeouts) -> Response:
-        """One attempt: the whole answer, whatever its status. Raises `TransportError` with `sent` set truthfully."""
+    async def send(self, request: Request, timeouts: Timeouts, trace: Trace) -> Response:
+        """One attempt: the whole answer, whatever its status. Raises `TransportError` with `sent` set truthfully.
+
+        *trace* is told of each phase as it begins. A request that may change something never goes out on a connection
+        that has been idle for long: the server may be closing it.
+        """
         ...
 
     def stream(self, url: str, timeouts: Timeouts) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
@@ -28,5 +51,5 @@ class Transport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close what is open on the running loop; safe to call twice."""
+        """Close what is open on the running loop, breaking off what is under way; safe to call twice."""
         ...

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from .._wire.message import Request, Response
 from ..settings import Timeouts
+from .base import Trace
 
 __all__ = ["MemoryTransport"]
 
@@ -22,8 +23,9 @@ class MemoryTransport:
         self.requests: list[Request] = []
         self.closed: bool = False
 
-    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+    async def send(self, request: Request, timeouts: Timeouts, trace: Trace) -> Response:
         self.requests.append(request)
+        trace.phase = "sent"
         return await self._handler(request)
 
     @asynccontextmanager

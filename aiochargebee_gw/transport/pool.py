@@ -31,6 +31,7 @@ from ..errors import (
     TruncatedResponse,
 )
 from ..settings import Timeouts
+from .base import Trace
 from .credentials import Credentials
 
 __all__ = ["Pool"]
@@ -53,9 +54,9 @@ class Pool:
         self._certificates = anyio.Lock()
         self._closed = False
 
-    async def send(self, request: Request, timeouts: Timeouts) -> Response:
+    async def send(self, request: Request, timeouts: Timeouts, trace: Trace) -> Response:
         session = await self._session(request.url)
-        progress = SimpleNamespace(sent=False, status=None)
+        status: int | None = None
         try:
             async with session.request(
                 request.method,
@@ -66,16 +67,17 @@ class Pool:
                 timeout=_timeout(timeouts),
                 allow_redirects=False,
                 ssl=self._ssl or True,
-                trace_request_ctx=progress,
+                trace_request_ctx=trace,
             ) as answer:
-                progress.status = answer.status
+                status = answer.status
+                trace.phase = "headers"
                 return Response(
                     status=answer.status,
                     headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=await self._read(answer),
+                    body=await self._read(answer, trace),
                 )
         except _FOREIGN as error:
-            raise _translated(error, sent=progress.sent, status=progress.status) from _harmless(error)
+            raise _translated(error, sent=trace.sent, status=status) from _harmless(error)
 
     @asynccontextmanager
     async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -107,11 +109,12 @@ class Pool:
         if session is not None:
             await session.close()
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, answer: aiohttp.ClientResponse, trace: Trace) -> bytes:
         body = Body(
             encoding=answer.headers.get("Content-Encoding", ""), limit=self._max_response_bytes, status=answer.status
         )
         async for chunk in answer.content.iter_any():
+            trace.received_bytes += len(chunk)
             body.feed(chunk)
         return body.finish()
 
@@ -175,7 +178,7 @@ async def _mark_sent(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     if context.trace_request_ctx is not None:
-        context.trace_request_ctx.sent = True
+        context.trace_request_ctx.phase = "sent"
 
 
 def _timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:

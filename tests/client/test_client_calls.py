@@ -179,6 +179,16 @@ async def test_a_repeated_key_is_a_replay(gw: Gateway, sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize("kind", ["drop", "status"])
+async def test_a_create_in_doubt_is_settled_by_its_id(gw: Gateway, sandbox: Sandbox, kind: str) -> None:
+    """The create took effect and its answer was lost: the second one is refused for its id, which is then read."""
+    details: dict[str, Any] = {"status": 500, "body": b"<html>"} if kind == "status" else {}
+    before = sandbox.count("customer")
+    sandbox.faults.add(kind, method="POST", after_write=True, **details)
+    made = await gw.customers.create(first_name="A")
+    assert (made.customer.first_name, sandbox.count("customer")) == ("A", before + 1)
+
+
+@pytest.mark.parametrize("kind", ["drop", "status"])
 async def test_a_write_in_doubt_is_sent_once_and_a_naive_loop_charges_twice(
     gw: Gateway, sandbox: Sandbox, kind: str
 ) -> None:
@@ -187,7 +197,7 @@ async def test_a_write_in_doubt_is_sent_once_and_a_naive_loop_charges_twice(
     before = sandbox.count("customer")
     sandbox.faults.add(kind, method="POST", after_write=True, **details)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await gw.customers.create(first_name="A")
+        await gw.customers.create(id=None, first_name="A")
     assert sandbox.count("customer") == before + 1
     assert caught.value.idempotency_key
     sandbox.faults.add(kind, method="POST", after_write=True, **details)

@@ -200,7 +200,7 @@ async def test_nothing_is_held_while_you_work(sandbox: Sandbox) -> None:
         async for record in gw.customers.list(limit=100):
             assert (await gw.customers.retrieve(record.id)).customer == record
             break
-        assert gw._caller.engine._concurrency.borrowed_tokens == 0
+        assert gw._caller.engine._gates._concurrency.borrowed_tokens == 0
 
 
 async def test_5000_subscriptions_while_the_server_changes() -> None:
@@ -318,5 +318,5 @@ async def test_leaving_a_loop_leaves_nothing_open(gw: Gateway) -> None:
     await anext(stream)
     await stream.aclose()
     engine = gw._caller.engine
-    assert engine._concurrency.borrowed_tokens == 0
-    assert engine._account.window._running == 0
+    assert engine._gates._concurrency.borrowed_tokens == 0
+    assert engine._gates._account.window._running == 0

@@ -271,7 +271,7 @@ async def test_a_cancelled_call_leaves_the_pool_whole() -> None:
                 await task
         assert await _list(gw)
         assert served == gw.stats.attempts == 41
-        assert gw._caller.engine._concurrency.borrowed_tokens == 0
+        assert gw._caller.engine._gates._concurrency.borrowed_tokens == 0
 
 
 async def test_no_key_in_the_frames_of_a_failed_connection() -> None:
@@ -310,7 +310,7 @@ async def test_nothing_personal_and_no_key_in_a_traceback(bad: bytes) -> None:
 
 
 async def test_a_closing_pool_opens_nothing_behind_its_back() -> None:
-    """A call that waits for certificates while the client closes is told so; ten first calls load them once."""
+    """A call under way may end while the client closes, and leaves no session; ten first calls load certificates once."""
     settings = attrs.evolve(SETTINGS, gateway_url="https://127.0.0.1:9", control_url="https://127.0.0.1:9")
     async with Gateway("sandbox_k", settings=attrs.evolve(settings, retry=Retry.none())) as gw:
         pool = gw._transport
@@ -318,7 +318,7 @@ async def test_a_closing_pool_opens_nothing_behind_its_back() -> None:
         first = asyncio.ensure_future(_list(gw))
         await asyncio.sleep(0)
         await gw.aclose()
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(errors.ConnectFailed):
             await first
         assert pool._sessions == {}
     copy = gw.using("c-1")

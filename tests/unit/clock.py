@@ -20,6 +20,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.now
 
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self.now
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         if self.hold is not None:

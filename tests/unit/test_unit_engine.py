@@ -16,6 +16,7 @@ from aiochargebee_gw._engine import Call, Engine
 from aiochargebee_gw._wire.document import as_mapping
 from aiochargebee_gw._wire.message import Request, Response
 from aiochargebee_gw.observe import AttemptFinished, CallFinished, Event, Waited
+from aiochargebee_gw.transport.base import Trace
 from aiochargebee_gw.transport.memory import MemoryTransport
 
 from .clock import FakeClock
@@ -27,12 +28,12 @@ LIMITED = Response(status=429, headers={"retry-after": "3"}, body=b"")
 DOWN = Response(status=503, headers={}, body=b"")
 READ = Call(
     request=Request(method="GET", url="https://h/x", headers={}, label="GET /x"),
-    safe=True,
+    writes=False,
     site="",
     retry=Retry(),
     timeouts=Timeouts(),
 )
-WRITE = attrs.evolve(READ, safe=False, idempotency_key="k1")
+WRITE = attrs.evolve(READ, writes=True, idempotency_key="k1")
 
 
 async def _send(engine: Engine, call: Call) -> Response:
@@ -103,7 +104,7 @@ async def test_a_naive_loop_sends_the_write_twice() -> None:
     _, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), OK)
     for _ in range(2):
         try:
-            await transport.send(WRITE.request, Timeouts())
+            await transport.send(WRITE.request, Timeouts(), Trace())
         except errors.TransportError:
             continue
     assert len(transport.requests) == 2
@@ -120,11 +121,11 @@ async def test_a_write_that_did_nothing_is_repeated(harmless: Response | Excepti
 async def test_a_trusted_key_lets_a_write_be_repeated() -> None:
     """With a key that is known to reach Chargebee the same bytes go out again; doubt to the end stays doubt."""
     engine, transport, _, _ = _engine(DOWN, OK)
-    assert await _send(engine, attrs.evolve(WRITE, trusted=True)) is OK
+    assert await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True)) is OK
     assert transport.requests[0] is transport.requests[1]
     engine, transport, _, _ = _engine(DOWN)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert len(transport.requests) == caught.value.attempts == 4
 
 
@@ -220,7 +221,7 @@ async def test_doubt_stays_whatever_comes_after(then: Response | Exception) -> N
     """A write that may have happened is in doubt also when a later attempt was refused, never left or came too late."""
     engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), then)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert caught.value.idempotency_key == "k1"
     assert caught.value.attempts >= 1
 
@@ -230,14 +231,14 @@ async def test_a_refusal_under_a_trusted_key_settles_the_doubt() -> None:
     declined = Response(status=400, headers={}, body=b'{"api_error_code": "payment_processing_failed"}')
     engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), declined)
     with pytest.raises(errors.PaymentFailed):
-        await _send(engine, attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
 
 
 async def test_a_key_is_not_used_beyond_its_life() -> None:
     """25 minutes after the first send a write in doubt is not sent again: Chargebee forgets keys after 30."""
     late = Response(status=429, headers={"retry-after": "1900"}, body=b"")
     engine, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), late, OK)
-    call = attrs.evolve(WRITE, trusted=True, retry=Retry(deadline_seconds=7200))
+    call = attrs.evolve(WRITE, keyed=True, proven=True, retry=Retry(deadline_seconds=7200))
     with pytest.raises(errors.OutcomeUnknown) as caught:
         await _send(engine, call)
     assert len(transport.requests) == caught.value.attempts == 2
@@ -248,12 +249,12 @@ async def test_a_deadline_in_doubt_is_doubt() -> None:
     clock = FakeClock()
 
     async def lost(request: Request) -> Response:
-        engine._account.window.close(clock.now + 300)
+        engine._gates._account.window.close(clock.now + 300)
         raise errors.ConnectionLost("x", sent=True)
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert isinstance(caught.value.__cause__, errors.DeadlineExceeded)
     assert caught.value.__cause__.attempts == 1
     assert isinstance(caught.value.__cause__.__cause__, errors.ConnectionLost)
@@ -287,7 +288,7 @@ async def test_an_answer_is_read_within_the_attempt() -> None:
 async def test_a_throttled_site_leaves_the_others_alone() -> None:
     """Calls that wait for their own site hold no place that all share: another site's call goes through at once."""
     engine, _, clock, _ = _engine(OK, account_per_second=3, concurrency=2)
-    engine._site("slow").window.close(clock.now + 50)
+    engine._gates._site("slow").window.close(clock.now + 50)
     gate = anyio.Event()
     clock.hold = gate
     async with anyio.create_task_group() as group:
@@ -330,7 +331,7 @@ async def test_a_waiter_in_front_that_gives_up_lets_the_next_pass() -> None:
     await anyio.wait_all_tasks_blocked()
     clock.hold.set()
     assert await second is OK
-    assert engine._account._queue == []
+    assert engine._gates._account._queue == []
 
 
 async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
@@ -352,7 +353,7 @@ async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
             await anyio.wait_all_tasks_blocked()
         gate.set()
         assert await asyncio.wait_for(asyncio.gather(*tasks), 5) == [OK] * len(tasks)
-        assert engine._account._queue == []
+        assert engine._gates._account._queue == []
 
 
 def test_waiters_of_a_closed_loop_are_forgotten() -> None:
@@ -371,12 +372,12 @@ def test_waiters_of_a_closed_loop_are_forgotten() -> None:
     tasks: list[asyncio.Task[Response]] = []
     loop = asyncio.new_event_loop()
     loop.run_until_complete(crowd())
-    assert len(engine._account._queue) == 4
+    assert len(engine._gates._account._queue) == 4
     for task in tasks:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
-    engine._account.window._running = 0
-    engine._concurrency = anyio.CapacityLimiter(5)
+    engine._gates._account.window._running = 0
+    engine._gates._concurrency = anyio.CapacityLimiter(5)
     engine._transport = MemoryTransport(_script([OK]))
     assert asyncio.run(_send(engine, READ)) is OK
     for task in tasks:
@@ -389,7 +390,7 @@ async def test_a_refusal_of_the_gateway_settles_nothing(status: int, body: bytes
     refused = Response(status=status, headers={}, body=body)
     engine, _, _, _ = _engine(DOWN, refused)
     with pytest.raises(errors.OutcomeUnknown):
-        await _send(engine, attrs.evolve(WRITE, trusted=True))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
 
 
 async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
@@ -399,12 +400,12 @@ async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
 
     async def lost(request: Request) -> Response:
         sent.append(clock.now)
-        engine._account.window.close(clock.now + 2400)
+        engine._gates._account.window.close(clock.now + 2400)
         raise errors.ConnectionLost("x", sent=True)
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
     with pytest.raises(errors.OutcomeUnknown):
-        await _send(engine, attrs.evolve(WRITE, trusted=True, retry=Retry(deadline_seconds=7200)))
+        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True, retry=Retry(deadline_seconds=7200)))
     assert len(sent) == 1
 
 
@@ -435,10 +436,11 @@ async def test_a_cancelled_call_is_told_as_such() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    attempt, call = events
+    _, attempt, call = events
     assert isinstance(attempt, AttemptFinished)
     assert isinstance(call, CallFinished)
     assert attempt.error == call.error == "CancelledError"
+    assert (attempt.phase, call.outcome, call.idempotency_key) == ("sent", "unknown", "k1")
 
 
 async def test_a_site_has_its_own_minute() -> None:
@@ -459,8 +461,8 @@ async def test_a_chargebee_429_closes_the_site_alone() -> None:
     body = b'{"api_error_code": "api_request_limit_exceeded"}'
     engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
     await _send(engine, READ)
-    assert engine._site("").window.take(clock.now - 1) > 0
-    assert engine._account.window.take(clock.now) == 0
+    assert engine._gates._site("").window.take(clock.now - 1) > 0
+    assert engine._gates._account.window.take(clock.now) == 0
 
 
 async def test_a_cancelled_waiter_gives_its_place_back() -> None:
@@ -478,7 +480,7 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
-    assert engine._concurrency.borrowed_tokens == 0
+    assert engine._gates._concurrency.borrowed_tokens == 0
     assert await _send(engine, READ) is OK
 
 

@@ -18,11 +18,11 @@ PACKAGE = "aiochargebee_gw"
 LAYERS: list[tuple[str, int]] = [
     (r"(errors|settings|observe|_clock|_version)$", 0),
     (r"_wire(\..*)?$", 1),
-    (r"(filters|_filter|_filter_check|_operation|_options|_page|_prepare|_record|_repair|_converter)$", 2),
+    (r"(filters|_filter|_settle|_filter_check|_operation|_options|_page|_prepare|_record|_repair|_converter)$", 2),
     (r"(records|params|fields)(\..*)?$", 2),
     (r"_policy(\..*)?$", 3),
     (r"transport(\..*)?$", 4),
-    (r"(_engine|_turnstile)$", 5),
+    (r"(_engine|_turnstile|_gates|_home|_call|_doubt|_recorder)$", 5),
     (r"(_resource|pagination|streams|batches|windows|connections|gateway|_files)$", 6),
     (r"resources(\..*)?$", 6),
     (r"(export|reconcile|sandbox|webhooks|testing|ext|cli)(\..*)?$", 7),

@@ -51,9 +51,10 @@ TABLE = [
 @pytest.mark.parametrize(("error", "read", "write", "keyed"), TABLE)
 def test_the_resend_table(error: Exception, read: str, write: str, keyed: str) -> None:
     """A read is repeated when it may help; a write only when nothing was done, or under a key known to arrive."""
-    assert verdict(error, safe=True, trusted=False) == read
-    assert verdict(error, safe=False, trusted=False) == write
-    assert verdict(error, safe=False, trusted=True) == keyed
+    phase = "unsent" if isinstance(error, errors.TransportError) and not error.sent else "body"
+    assert verdict(error, phase, "read") == read
+    assert verdict(error, phase, "once") == write
+    assert verdict(error, phase, "keyed") == verdict(error, phase, "named") == keyed
 
 
 LOST = errors.ConnectionLost("x", sent=True)
