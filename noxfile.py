@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests types lint generate catalogue bench`. Each installs what it needs for itself."""
+"""Sessions: `nox -s tests soak types lint generate catalogue bench`. Each installs what it needs for itself."""
 
 from __future__ import annotations
 
@@ -33,6 +33,13 @@ def matrix(session: nox.Session) -> None:
     """The tests on every supported Python that is installed."""
     session.install("-e", ".[cli,speed]", *group("test"))
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """The long forms of the fault, limit and memory tests, with the counts of the goal table."""
+    session.install("-e", ".[cli,speed]", *group("test", "bench"))
+    session.run("python", "-m", "pytest", "-m", "soak", *session.posargs)
 
 
 @nox.session
