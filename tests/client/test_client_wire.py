@@ -310,7 +310,7 @@ async def test_nothing_personal_and_no_key_in_a_traceback(bad: bytes) -> None:
 
 
 async def test_a_closing_pool_opens_nothing_behind_its_back() -> None:
-    """A call under way may end while the client closes and leaves no session; ten first calls load certificates once."""
+    """A call under way may end while the client closes and leaves no session; ten calls load certificates once."""
     settings = attrs.evolve(SETTINGS, gateway_url="https://127.0.0.1:9", control_url="https://127.0.0.1:9")
     async with Gateway("sandbox_k", settings=attrs.evolve(settings, retry=Retry.none())) as gw:
         pool = gw._transport
