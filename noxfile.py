@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests soak types lint generate catalogue bench`. Each installs what it needs for itself."""
+"""Sessions: `nox -s tests soak mutants types lint generate catalogue bench`. Each installs what it needs for itself."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def soak(session: nox.Session) -> None:
     """The long forms of the fault, limit and memory tests, with the counts of the goal table."""
     session.install("-e", ".[cli,speed]", *group("test", "bench"))
     session.run("python", "-m", "pytest", "-m", "soak", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mistakes made in copies of the package, which the tests must notice: how many, and from which seed."""
+    session.install("-e", ".[cli,speed]", *group("test"))
+    session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session

@@ -1,0 +1,129 @@
+"""`python -m tests.mutants [how many] [seed]`: makes mistakes in copies of the package and counts what tests notice.
+
+Prints each mistake that no test noticed. Fails when fewer than 85 % were noticed, or one in what decides about sending
+again was not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+import attrs
+
+from .mutate import Mutant, mutants
+
+ROOT = Path(__file__).parent.parent.parent
+SHARE = 0.85
+SECONDS = 60
+# The module, and the tests that are to notice; of the first ones every mistake must be noticed.
+STRICT = {
+    "_policy/outcome.py": ["tests/unit/test_unit_policy.py"],
+}
+OTHERS = {
+    "_policy/retry.py": ["tests/unit/test_unit_policy.py", "tests/unit/test_unit_engine.py"],
+    "_policy/limits.py": ["tests/unit/test_unit_policy.py"],
+    "_engine.py": ["tests/unit/test_unit_engine.py"],
+    "_doubt.py": ["tests/unit/test_unit_engine.py"],
+    "_page.py": ["tests/unit/test_unit_answers.py", "tests/client/test_client_pages.py"],
+}
+
+
+@attrs.frozen
+class Case:
+    """One mistake in one module."""
+
+    module: str
+    tests: Sequence[str]
+    mutant: Mutant
+    strict: bool
+
+
+def cases(many: int, seed: int) -> list[Case]:
+    """All mistakes of the strict modules, and a sample of the others' up to *many* in all."""
+    must = [Case(module, tests, mutant, True) for module, tests in STRICT.items() for mutant in _of(module)]
+    may = [Case(module, tests, mutant, False) for module, tests in OTHERS.items() for mutant in _of(module)]
+    drawn = random.Random(seed).sample(may, min(len(may), max(0, many - len(must))))
+    return must + drawn
+
+
+def _of(module: str) -> list[Mutant]:
+    return mutants((ROOT / "aiochargebee_gw" / module).read_text(encoding="utf-8"))
+
+
+class Copies:
+    """Copies of the repository, one for each worker, so that two mistakes never meet."""
+
+    def __init__(self, folder: Path, many: int) -> None:
+        self._free: SimpleQueue[Path] = SimpleQueue()
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+        for number in range(many):
+            for name in filter(None, names.decode().split("\0")):
+                target = folder / str(number) / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, target)
+            self._free.put(folder / str(number))
+
+    def notices(self, case: Case) -> bool:
+        """Whether the tests fail with the mistake, or hang."""
+        copy = self._free.get()
+        path = copy / "aiochargebee_gw" / case.module
+        whole = path.read_bytes()
+        try:
+            path.write_text(case.mutant.source, encoding="utf-8")
+            return self._fails(copy, case.tests)
+        finally:
+            path.write_bytes(whole)
+            self._free.put(copy)
+
+    def fails(self, tests: Sequence[str]) -> bool:
+        """Whether the tests fail on the package as it is."""
+        copy = self._free.get()
+        try:
+            return self._fails(copy, tests)
+        finally:
+            self._free.put(copy)
+
+    def _fails(self, copy: Path, tests: Sequence[str]) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
+        env = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = subprocess.run(
+                command, cwd=copy, env=env, timeout=SECONDS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired:
+            return True
+        return done.returncode != 0
+
+
+def main(many: int, seed: int) -> int:
+    """Run the sample; the exit code says whether the tests are good enough."""
+    chosen = cases(many, seed)
+    workers = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+        copies = Copies(Path(folder), workers)
+        for tests in (*STRICT.values(), *OTHERS.values()):
+            if copies.fails(tests):
+                sys.stdout.write(f"without any mistake these tests fail: {' '.join(tests)}\n")
+                return 1
+        noticed = list(pool.map(copies.notices, chosen))
+    missed = [case for case, seen in zip(chosen, noticed, strict=True) if not seen]
+    for case in missed:
+        mark = "MUST" if case.strict else "    "
+        sys.stdout.write(f"{mark} {case.module}:{case.mutant.line}: {case.mutant.what}\n")
+    share = 1 - len(missed) / len(chosen)
+    strict = sum(case.strict for case in missed)
+    sys.stdout.write(f"{len(chosen)} mistakes, seed {seed}: {share:.0%} noticed, {strict} of the strict ones not\n")
+    return int(share < SHARE or strict > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(given) for given in (sys.argv[1:] + ["120", "1"][len(sys.argv) - 1 :]))))
