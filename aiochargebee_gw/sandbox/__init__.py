@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiochargebee_gw.sandbox._messages import RecordedRequest
+from aiochargebee_gw.sandbox._webhooks import Sent, Webhooks
 from aiochargebee_gw.sandbox.clock import Clock, ManualClock, SystemClock
 from aiochargebee_gw.sandbox.faults import Fault, Faults
 from aiochargebee_gw.sandbox.sandbox import Sandbox
@@ -15,6 +16,8 @@ __all__ = [
     "ManualClock",
     "RecordedRequest",
     "Sandbox",
+    "Sent",
     "SystemClock",
     "ThreadedSandbox",
+    "Webhooks",
 ]

@@ -15,6 +15,7 @@ from aiochargebee_gw.sandbox._form import body_pairs
 from aiochargebee_gw.sandbox._json import JsonObject, holds_nul, without_nulls
 from aiochargebee_gw.sandbox._kinds import KINDS, kind_of
 from aiochargebee_gw.sandbox._messages import Call
+from aiochargebee_gw.sandbox._outbox import Outbox, addressed, statuses
 from aiochargebee_gw.sandbox._params import Schema
 from aiochargebee_gw.sandbox._problems import not_found, wrong_value
 from aiochargebee_gw.sandbox._store import Store
@@ -41,6 +42,7 @@ class Desk:
     ids: Random
     strict: bool = False
     downloads: dict[str, Download] = field(factory=dict)
+    outbox: Outbox = field(factory=Outbox)
 
     def at(self) -> int:
         """Whole Unix seconds."""
@@ -104,9 +106,11 @@ class Desk:
             self.save(kind, {**value, "deleted": True})
 
     def emit(self, event_type: str, content: Mapping[str, JsonObject | None]) -> None:
-        """Append an event."""
+        """Append an event, and put it into the outbox for the webhook endpoints that want it."""
         kept = {name: value for name, value in content.items() if value is not None}
-        self.create("event", {"id": f"ev_{self.new_id()}", "event_type": event_type, "content": kept})
+        wanted = addressed(self.store, event_type)
+        values = {"id": f"ev_{self.new_id()}", "event_type": event_type, "content": kept, **statuses(wanted)}
+        self.outbox.add(self.create("event", values)["id"], wanted, self.now())
 
     def download_url(self, invoice_id: str) -> tuple[str, int]:
         """A secret link to an invoice's PDF and the Unix second at which it ends."""

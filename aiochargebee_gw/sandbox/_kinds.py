@@ -119,6 +119,14 @@ _PLAN: JsonObject = {
     "giftable": False,
 }
 _EVENT: JsonObject = {"source": "api", "webhook_status": "not_configured", "api_version": "v2", "content": {}}
+_ENDPOINT: JsonObject = {
+    "name": "Webhook",
+    "url": "http://127.0.0.1/",
+    "api_version": "v2",
+    "disabled": False,
+    "primary_url": False,
+    "send_card_resource": False,
+}
 _PAGE: JsonObject = {"type": "checkout_new", "state": "created", "embed": False, "content": {}}
 _PORTAL: JsonObject = {"token": "token", "access_url": "https://site.example.com/portal", "status": "created"}
 
@@ -137,6 +145,7 @@ KINDS: dict[str, Kind] = {
         Kind("item_price", soft=True, defaults=_ITEM_PRICE),
         Kind("plan", None, soft=True, defaults=_PLAN),
         Kind("event", "occurred_at", versioned=False, defaults=_EVENT),
+        Kind("webhook_endpoint", None, versioned=False, defaults=_ENDPOINT),
         Kind("hosted_page", defaults=_PAGE),
         Kind("portal_session", owner="customer_id", versioned=False, defaults=_PORTAL),
     )

@@ -240,6 +240,7 @@ LISTS: dict[str, ListSpec] = {
         ListSpec("item_families", "item_family", _fields("item_family", _ITEM_FAMILIES), custom=True, catalog="pc2"),
         ListSpec("plans", "plan", _fields("plan", _PLANS), (), True, True, catalog="pc1"),
         ListSpec("hosted_pages", "hosted_page", _fields("hosted_page", _HOSTED_PAGES)),
+        ListSpec("webhook_endpoints", "webhook_endpoint"),
         ListSpec("events", "event", _fields("event", _EVENTS), ("occurred_at",), plain=_BETWEEN),
         ListSpec("customers/*/subscriptions", "subscription"),
         ListSpec("customers/*/invoices", "invoice"),

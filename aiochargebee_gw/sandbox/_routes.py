@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from aiochargebee_gw.sandbox._calls import cancelling, customers, reads, sessions, subscriptions
+from aiochargebee_gw.sandbox._calls import cancelling, customers, reads, sessions, subscriptions, webhook_endpoints
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject, encode
 from aiochargebee_gw.sandbox._listing import answer_list
@@ -47,6 +47,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation, str | None], ...] = (
     ("GET", "invoices/*", reads.plain, None),
     ("GET", "transactions/*", reads.plain, None),
     ("GET", "events/*", reads.plain, None),
+    ("GET", "webhook_endpoints/*", reads.plain, None),
     ("GET", "hosted_pages/*", reads.plain, None),
     ("GET", "portal_sessions/*", reads.plain, None),
     ("GET", "items/*", reads.plain, "pc2"),
@@ -65,6 +66,9 @@ _OPERATIONS: tuple[tuple[str, str, Operation, str | None], ...] = (
     ("POST", "hosted_pages/checkout_new_for_items", sessions.checkout_new_for_items, "pc2"),
     ("POST", "hosted_pages/checkout_new", sessions.checkout_new, "pc1"),
     ("POST", "hosted_pages/manage_payment_sources", sessions.manage_payment_sources, None),
+    ("POST", "webhook_endpoints", webhook_endpoints.create, None),
+    ("POST", "webhook_endpoints/*", webhook_endpoints.update, None),
+    ("POST", "webhook_endpoints/*/delete", webhook_endpoints.delete, None),
     ("POST", "portal_sessions", sessions.create_portal_session, None),
 )
 ROUTES = _routes()

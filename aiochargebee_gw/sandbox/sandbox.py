@@ -12,6 +12,7 @@ import attrs
 from aiohttp import web
 
 from aiochargebee_gw.sandbox._account import CHARGEBEE, Account
+from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._doors import Doors
 from aiochargebee_gw.sandbox._edge import Edge
 from aiochargebee_gw.sandbox._json import JsonObject
@@ -19,6 +20,7 @@ from aiochargebee_gw.sandbox._kinds import kind_of
 from aiochargebee_gw.sandbox._messages import RecordedRequest
 from aiochargebee_gw.sandbox._seed.world import seeded_store
 from aiochargebee_gw.sandbox._site import Site
+from aiochargebee_gw.sandbox._webhooks import Webhooks
 from aiochargebee_gw.sandbox._window import Window
 from aiochargebee_gw.sandbox.clock import SEED_EPOCH, Clock, SystemClock
 from aiochargebee_gw.sandbox.faults import Faults
@@ -41,7 +43,8 @@ class Sandbox:
     product catalogue and no customers. Raises ``ValueError`` for arguments outside these meanings.
 
     ``on_request`` may be set to a function that is called with each :class:`RecordedRequest` (its ``status``
-    still 0) before the answer is computed. ``clock`` may be replaced at any time.
+    still 0) before the answer is computed. ``clock`` may be replaced at any time. ``webhooks`` posts events
+    to the endpoints that were registered over the API.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Sandbox:
         self.clock: Clock = clock or SystemClock()
         self.on_request: Callable[[RecordedRequest], object] | None = None
         self.faults: Faults = Faults()
+        self.webhooks: Webhooks = Webhooks(self._desks, lambda: self.clock)
         self._account, self._primary = self._new_account()
         self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
 
@@ -131,11 +135,13 @@ class Sandbox:
             raise
         self._runner = runner
         self._bound = int(runner.addresses[0][1])
+        self.webhooks.start()
 
     async def stop(self) -> None:
         """Stop listening and let go of hanging requests; the data stays until the object goes."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            await self.webhooks.stop()
             self._edge.stopping.set()
             await runner.cleanup()
             self._bound = None
@@ -215,7 +221,7 @@ class Sandbox:
         return account, account.connect(CHARGEBEE, "API_KEY", status="ACTIVE", at=SEED_EPOCH).id
 
     def _new_site(self, connection: str, records: int) -> Site:
-        return Site(
+        site = Site(
             seeded_store(records, self._seed, self._catalog),
             now=lambda: self.clock.now(),
             origin=lambda: self.url,
@@ -224,6 +230,11 @@ class Sandbox:
             strict=self._strict,
             rate=self._site_rate,
         )
+        site.desk.outbox.woken = self.webhooks.wake
+        return site
+
+    def _desks(self) -> list[Desk]:
+        return [site.desk for site in self._account.sites.values()]
 
     def _new_doors(self) -> Doors:
         window = None if self._rate is None else Window(self._rate, 1.0)

@@ -60,7 +60,13 @@ async def test_create_with_items(call: Caller, customer: str) -> None:
         name: reply.json[name] for name in ("subscription", "customer", "card")
     }
     types = [row["event"]["event_type"] for row in await call.rows("/events", {"occurred_at[on]": str(NOW)})]
-    assert types == ["customer_created", "subscription_created", "invoice_generated", "payment_succeeded"]
+    assert types == [
+        "customer_created",
+        "card_added",
+        "subscription_created",
+        "invoice_generated",
+        "payment_succeeded",
+    ]
 
 
 async def test_trial_future_and_yearly(call: Caller, customer: str) -> None:

@@ -32,10 +32,12 @@ def add_customer(desk: Desk, params: JsonObject, id_param: str) -> tuple[JsonObj
     value = _dressed({**value, "id": id})
     if card is not None:
         value |= {"card_status": "valid", "primary_payment_source_id": card["payment_source_id"]}
-        desk.create("card", card)
+        card = desk.create("card", card)
     made = desk.create("customer", value)
     stored_card = desk.card_of(id)
     desk.emit("customer_created", {"customer": made, "card": stored_card})
+    if card is not None:
+        desk.emit("card_added", {"customer": made, "card": stored_card})
     return made, stored_card
 
 
@@ -63,10 +65,11 @@ def delete(desk: Desk, call: Call, id: str) -> JsonObject:
     value = desk.find("customer", id)
     for kind in ("subscription", "invoice", "transaction"):
         for row in desk.store.owned(kind, id):
-            desk.save(kind, {**row, "deleted": True})
+            desk.emit(f"{kind}_deleted", {kind: desk.save(kind, {**row, "deleted": True}), "customer": value})
     if params.get("delete_payment_method") is not False:
         for card in desk.store.owned("card", id):
             desk.discard("card", card)
+            desk.emit("card_deleted", {"customer": value, "card": card})
             value |= {"card_status": "no_card", "primary_payment_source_id": None}
     saved = desk.save("customer", {**value, "deleted": True})
     desk.emit("customer_deleted", {"customer": saved})

@@ -42,6 +42,7 @@ KINDS_BY_PATH = {
     "item_families": "item_family",
     "plans": "plan",
     "events": "event",
+    "webhook_endpoints": "webhook_endpoint",
     "hosted_pages": "hosted_page",
     "portal_sessions": "portal_session",
 }
