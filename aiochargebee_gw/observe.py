@@ -6,7 +6,7 @@ key, a header, a query or a body; the idempotency key of a write in doubt is the
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -30,16 +30,23 @@ Outcome: TypeAlias = Literal["ok", "reconciled", "failed", "unknown"]
 
 @attrs.frozen(kw_only=True)
 class CallStarted:
-    """A call was made; `write` is True when it may change something."""
+    """A call was made; `write` is True when it may change something.
+
+    `origin` is where its requests go ("https://gateway.maton.ai"), without a path.
+    """
 
     call: int
     operation: str
     write: bool
+    origin: str
 
 
 @attrs.frozen(kw_only=True)
 class Waited:
-    """A call waited `seconds` before a send; `reason` is "limit" (our own rate) or "retry" (after a failure)."""
+    """A call has waited `seconds`; `reason` is "limit" (for our own rate) or "retry" (after a failure).
+
+    Told when the wait is over, also when no send follows because it was broken off. Below a millisecond nothing is told or counted: that is the loop's own pace.
+    """
 
     call: int
     operation: str
@@ -52,7 +59,8 @@ class AttemptFinished:
     """One send ended after `seconds`: with an HTTP `status`, or with `error`, the name of an error class.
 
     `phase` says how far it came: "unsent", "connected", "sent", "headers" or "body" (see `transport.base`). The bytes
-    are those of the bodies, the answer's as it came over the wire.
+    are those of the bodies, the answer's as it came over the wire. `replayed` says that Chargebee answered from the
+    request's idempotency key: nothing was done a second time.
     """
 
     call: int
@@ -64,6 +72,7 @@ class AttemptFinished:
     phase: str
     sent_bytes: int
     received_bytes: int
+    replayed: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -91,14 +100,16 @@ class Throttled:
 class CallFinished:
     """A whole call ended after `seconds` and `attempts` sends; `error` is None when it succeeded.
 
-    `outcome` is "unknown" for a write of which bytes may have left and whose end is not known, also when it was
-    cancelled then; `idempotency_key` is what it was sent under.
+    `status` is that of the last attempt, None when it got no answer. `outcome` is "unknown" for a write of which bytes
+    may have left and whose end is not known, also when it was cancelled then; `idempotency_key` is what it was sent
+    under.
     """
 
     call: int
     operation: str
     attempts: int
     seconds: float
+    status: int | None
     error: str | None
     outcome: Outcome
     idempotency_key: str | None = attrs.field(default=None, repr=False)
@@ -108,7 +119,10 @@ Event: TypeAlias = CallStarted | Waited | AttemptFinished | Retried | Throttled 
 
 
 class Observer(Protocol):
-    """Called on the event loop for every event: it must return quickly and must not raise."""
+    """Called on the event loop for every event, in the task that makes the call: it must return quickly.
+
+    What it raises is logged and breaks no call.
+    """
 
     def __call__(self, event: Event, /) -> None: ...
 
@@ -117,11 +131,15 @@ class Observer(Protocol):
 class Tally:
     """Counters; `attempts` equals the number of requests that servers saw.
 
-    `waits` is how often, `waited_seconds` how long calls waited for the limits and between attempts. `sent_bytes` and
-    `received_bytes` are those of bodies, the received ones as they came over the wire.
+    `failed` calls raised an error, `unknown` are writes whose outcome nobody knows; neither is part of the other.
+    `retries` counts the repeats that were decided on, `rate_limited` the answers 429. `waits` is how often,
+    `waited_seconds` how long calls waited for the limits and between attempts. `sent_bytes` and `received_bytes` are
+    those of bodies, the received ones as they came over the wire.
     """
 
     calls: int = 0
+    failed: int = 0
+    unknown: int = 0
     attempts: int = 0
     retries: int = 0
     rate_limited: int = 0
@@ -133,7 +151,11 @@ class Tally:
 
 @attrs.define(kw_only=True)
 class Stats(Tally):
-    """The counters of one client since it was made, and the same `by_operation` ("GET /api/v2/customers")."""
+    """The counters of one client since it was made, and the same `by_operation` ("GET /api/v2/customers").
+
+    The operations' counters add up to the client's. Files that `Gateway.download` fetches from other hosts are no
+    calls and are not counted.
+    """
 
     by_operation: dict[str, Tally] = attrs.field(factory=dict)
 
@@ -143,3 +165,10 @@ class Stats(Tally):
         if found is None:
             found = self.by_operation[operation] = Tally()
         return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counters as they are now, as plain numbers by name: for a metrics endpoint or a line of JSON.
+
+        `by_operation` maps each operation to a dict of its own.
+        """
+        return attrs.asdict(self)

@@ -1,22 +1,25 @@
-"""`doctor`: does everything that a call needs hold? Reads only; nothing is written anywhere."""
+"""`doctor`: does everything that a call needs hold? Reads only, unless it is asked to write to a test site."""
 
 from __future__ import annotations
 
+import math
 import os
-import sys
-import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio.to_thread
-import attrs
+from cyclopts import Parameter
 
 from ..connections import ConnectionStatus
 from ..errors import ConfigurationError, GatewayClientError, RequestError
 from ..settings import Retry
-from ._failures import BadKey, NoKey, exit_code, explain
+from ._checks import Check, Checks
+from ._failures import BadKey, NoKey, explain
 from ._options import Common
-from ._output import dump, emit, emit_text
 from ._probe import accelerators, skew, versions
+from ._reads import read
+from ._redis import redis_check
+from ._replay import Replays, consent, replay, untested
 from ._session import open_gateway
 
 if TYPE_CHECKING:
@@ -28,57 +31,45 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SKEW_SECONDS = 30
-_WORST_FIRST = (4, 5, 2, 1)
-_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-@attrs.frozen
-class Check:
-    """What was looked at, what was found, and what helps. `code` is the exit code of a failure."""
-
-    name: str
-    level: Literal["ok", "warn", "fail"]
-    detail: str
-    cure: str | None = None
-    code: int = attrs.field(default=0, kw_only=True)
-
-
-async def command(*, common: Common = Common()) -> int:  # noqa: B008 - frozen
+def command(
+    *,
+    redis: Annotated[
+        str | None,
+        Parameter(help="The URL of a Redis that shares limits, to be checked. Else AIOCHARGEBEE_GW_REDIS_URL."),
+    ] = None,
+    test_site: Annotated[
+        bool,
+        Parameter(help="Find out whether the idempotency key reaches Chargebee: creates and deletes a customer."),
+    ] = False,
+    yes: Annotated[bool, Parameter(help="Do not ask before --test-site writes.")] = False,
+    common: Common = Common(),  # noqa: B008 - frozen
+) -> Coroutine[Any, Any, int]:
     """Check everything that a call needs."""
-    checks = _Checks(common)
+    # Before there is a loop: Ctrl-C must end a read that waits for a person.
+    agreed = test_site and consent(common, yes=yes)
+    return _examine(common, redis or os.environ.get("AIOCHARGEBEE_GW_REDIS_URL"), asked=test_site, agreed=agreed)
+
+
+async def _examine(common: Common, redis: str | None, *, asked: bool, agreed: bool) -> int:
+    checks, replays = Checks(common), Replays()
     try:
-        async with open_gateway(common, retry=Retry(attempts=2, deadline_seconds=20)) as gw:
+        async with open_gateway(common, retry=Retry(attempts=2, deadline_seconds=20), observers=[replays]) as gw:
             checks.tell(Check("key", "ok", _origin(common)))
             await _remote(gw, checks, common)
+            if agreed and checks.passed("read"):
+                await replay(gw, replays, checks)
+            else:
+                untested(gw, checks, declined=asked and not agreed)
+            checks.tell(_limits(gw))
     except (ConfigurationError, RequestError) as error:
         checks.fail("key" if isinstance(error, NoKey | BadKey) else "settings", error)
+    if redis:
+        checks.tell(await redis_check(redis))
     checks.tell(Check("versions", "ok", versions()))
     checks.tell(Check("speed", "ok", accelerators()))
     return checks.end()
-
-
-class _Checks:
-    """The checks as they are made: a line each, or one JSON object at the end."""
-
-    def __init__(self, common: Common) -> None:
-        self._common = common
-        self._made: list[Check] = []
-
-    def tell(self, check: Check) -> None:
-        self._made.append(check)
-        if not self._common.json:
-            _show(check)
-
-    def fail(self, name: str, error: Exception) -> None:
-        detail, cure = explain(error)
-        self.tell(Check(name, "fail", detail, cure, code=exit_code(error)))
-
-    def end(self) -> int:
-        codes = {check.code for check in self._made if check.level == "fail"}
-        if self._common.json:
-            shown = [attrs.asdict(check, filter=attrs.filters.exclude("code")) for check in self._made]
-            emit([dump({"ok": not codes, "checks": shown})])
-        return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
 def _origin(common: Common) -> str:
@@ -89,36 +80,37 @@ def _origin(common: Common) -> str:
     return "from MATON_API_KEY" if os.environ.get("MATON_API_KEY") else "from the keyring"
 
 
-async def _remote(gw: Gateway, checks: _Checks, common: Common) -> None:
-    await _reach(gw.settings.gateway_url, checks)
+async def _remote(gw: Gateway, checks: Checks, common: Common) -> None:
+    gateway, control = gw.settings.gateway_url, gw.settings.control_url
+    await _reach("gateway", gateway, checks, clock=True)
+    if control != gateway:
+        await _reach("control", control, checks, clock=False)
     try:
         checks.tell(_chosen(await gw.connections.list(), common))
     except GatewayClientError as error:
         checks.fail("connection", error)
-    began = time.monotonic()
-    try:
-        await gw.customers.list(limit=1)
-    except GatewayClientError as error:
-        checks.fail("read", error)
-    else:
-        checks.tell(Check("read", "ok", f"one customer asked for, answered in {time.monotonic() - began:.2f} s"))
+    await read(gw, checks)
 
 
-async def _reach(origin: str, checks: _Checks) -> None:
+async def _reach(name: str, origin: str, checks: Checks, *, clock: bool) -> None:
     try:
         seconds = await anyio.to_thread.run_sync(skew, origin)
     except OSError as error:
         detail, _ = explain(error)
-        cure = "check the network, and --gateway-url if you gave one"
-        checks.tell(Check("gateway", "fail", f"{origin}: {detail}", cure, code=1))
+        cure = f"check the network, and --{name}-url if you gave one"
+        checks.tell(Check(name, "fail", f"{origin}: {detail}", cure, code=1))
         return
-    checks.tell(Check("gateway", "ok", f"{origin} answers"))
+    checks.tell(Check(name, "ok", f"{origin} answers"))
+    if clock:
+        checks.tell(_compared(seconds))
+
+
+def _compared(seconds: float | None) -> Check:
     if seconds is None:
-        checks.tell(Check("clock", "warn", "the gateway does not tell the time", "compare the clock yourself"))
-    elif abs(seconds) > _SKEW_SECONDS:
-        checks.tell(Check("clock", "warn", f"{seconds:+.0f} s against the gateway's", "set this machine's clock"))
-    else:
-        checks.tell(Check("clock", "ok", f"within {_SKEW_SECONDS} s of the gateway's"))
+        return Check("clock", "warn", "the gateway does not tell the time", "compare the clock yourself")
+    if abs(seconds) > _SKEW_SECONDS:
+        return Check("clock", "warn", f"{seconds:+.0f} s against the gateway's", "set this machine's clock")
+    return Check("clock", "ok", f"within {_SKEW_SECONDS} s of the gateway's")
 
 
 def _chosen(found: Sequence[Connection], common: Common) -> Check:
@@ -135,14 +127,16 @@ def _chosen(found: Sequence[Connection], common: Common) -> Check:
     return Check("connection", "fail", detail, "make one with: aiochargebee-gw connections create", code=4)
 
 
-def _show(check: Check) -> None:
-    from rich.console import Console
-    from rich.text import Text
+def _limits(gw: Gateway) -> Check:
+    """What the settings allow, and whether a server found even these few requests too many."""
+    limits, limited = gw.settings.limits, gw.stats.rate_limited
+    site = "the site's minute adapts" if limits.site_per_minute is None else f"{_rate(limits.site_per_minute)} a minute"
+    detail = f"{_rate(limits.account_per_second)} requests a second, {site}, {limits.concurrency} at once"
+    if not limited:
+        return Check("limits", "ok", f"{detail}; no 429 came")
+    cure = "something else uses the same account or site"
+    return Check("limits", "warn", f"{detail}; {limited} of {gw.stats.attempts} requests were answered 429", cure)
 
-    line = Text.assemble((f"{check.level:<5}", _STYLES[check.level]), f"{check.name:<11}{check.detail}")
-    if check.cure:
-        line.append(f"; {check.cure}")
-    console = Console(file=sys.stdout, soft_wrap=True, highlight=False)
-    with console.capture() as shown:
-        console.print(line)
-    emit_text(shown.get())
+
+def _rate(value: float) -> str:
+    return "any number of" if math.isinf(value) else f"{value:g}"
