@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -29,6 +28,8 @@ __all__ = [
 
 T = TypeVar("T")
 _MAX_EMPTY = 100
+# Servers and proxies refuse request lines of more than 8 kB; the offsets that were seen have some 40 characters.
+_MAX_OFFSET = 2000
 
 
 class Trail:
@@ -48,8 +49,8 @@ class Trail:
         pages in a row (one alone is legal: rows may have been filtered away behind the cursor)."""
         if offset is None:
             return
-        if not offset:
-            raise PaginationError("the server names an empty offset", offset=offset, operation=self._label)
+        if wrong := _wrong(offset):
+            raise PaginationError(f"the server names an offset that {wrong}", offset=offset, operation=self._label)
         self._empty = self._empty + 1 if empty else 0
         if self._empty > _MAX_EMPTY:
             raise PaginationError("a hundred empty pages in a row", offset=offset, operation=self._label)
@@ -57,6 +58,19 @@ class Trail:
         if digest in self._seen:
             raise RepeatedOffset("the server repeats an offset", offset=offset, operation=self._label)
         self._seen.add(digest)
+
+
+def _wrong(offset: str) -> str | None:
+    """Why *offset* cannot be sent back, if it cannot."""
+    if not offset:
+        return "is empty"
+    if len(offset) > _MAX_OFFSET:
+        return "is too long for a URL"
+    try:
+        offset.encode()
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair"
+    return None
 
 
 def _digest(offset: str) -> bytes:
@@ -83,6 +97,11 @@ def decode_answer(body: bytes, cls: type[T], label: str) -> T:
         found = _decode(decoder(cls), body)
     except (ValueError, RecursionError) as error:
         raise _unreadable(error, label) from document.harmless(error)
+    try:
+        document.check_keys(body)
+    except DecodeError as error:
+        error.operation = label
+        raise
     if isinstance(found, Envelope):
         found._attach(document.Source(body))
     return cast("T", found)
@@ -131,12 +150,15 @@ def ids_of(body: bytes, main: str) -> list[str | None]:
     try:
         return [getattr(row, main).id for row in _of_ids[main].decode(body).list]
     except (ValueError, RecursionError):
-        return [_id_in(row, main) for row in document.rows(body)]
+        return [_id_in(row, main) for row in document.pieces(body)]
 
 
 def _id_in(row: bytes, main: str) -> str | None:
     """As above, for a row that msgspec refuses (half a surrogate pair in a text) or that is not as promised."""
-    found = json.loads(row)
+    try:
+        found: Any = document.as_mapping(row)
+    except DecodeError:
+        return None
     for step in (main, "id"):
         found = found.get(step) if isinstance(found, dict) else None
     return found if isinstance(found, str) else None
@@ -158,7 +180,7 @@ def _decode_list(body: bytes, decoders: _Decoders, label: str) -> list[Any]:
         return list(page.decode(body).list)
     except (ValueError, RecursionError):
         # One bad row must not take the other 99 with it.
-        return [_decode_row(row, number, raw, label) for number, raw in enumerate(document.rows(body))]
+        return [_decode_row(row, number, raw, label) for number, raw in enumerate(document.pieces(body))]
 
 
 def _decode_row(row: msgspec.json.Decoder[Any], number: int, raw: bytes, label: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from ._operation import ListOperation, Operation
-from ._wire.form import Pair, check_names, encode, query_string
+from ._wire.form import Pair, check_names, checked, encode, query_string
 from ._wire.jsonbody import encode_json
 from ._wire.url import API_PREFIX, fill
 from .errors import RequestError
@@ -155,8 +155,13 @@ def _posted(
         content_type=content_type,
         writes=operation.writes,
         keyed=operation.keyed,
-        named=params.get("id") if operation.record_path else None,
+        named=_name(params.get("id")) if operation.record_path else None,
     )
+
+
+def _name(id: object) -> str | None:
+    # For a blank one the server would choose another with each send.
+    return id if isinstance(id, str) and id.strip() else None
 
 
 def draft_list(
@@ -226,7 +231,7 @@ def _page(own: dict[str, Any]) -> list[Pair]:
         raise RequestError(f"limit must be an integer from 1 to {_MAX_LIMIT}", field="limit", legal=("1..100",))
     if offset is not None and (not isinstance(offset, str) or not offset):
         raise RequestError("offset must be the next_offset of an earlier page", field="offset")
-    return [("limit", str(limit)), *([("offset", offset)] if offset else [])]
+    return [("limit", str(limit)), *([("offset", checked("offset", offset))] if offset else [])]
 
 
 def _order(operation: ListOperation[Any, Any], order: Any) -> list[Pair]:

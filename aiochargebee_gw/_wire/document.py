@@ -16,8 +16,21 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..errors import DecodeError
+from . import strict
 
-__all__ = ["Source", "documents", "explain", "fields_of", "harmless", "loads", "rows", "scan"]
+__all__ = [
+    "Source",
+    "as_mapping",
+    "check_keys",
+    "documents",
+    "explain",
+    "fields_of",
+    "harmless",
+    "loads",
+    "pieces",
+    "rows",
+    "scan",
+]
 
 
 class _Page(msgspec.Struct, rename={"rows": "list"}):
@@ -29,6 +42,7 @@ _page = msgspec.json.Decoder(_Page)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _HALF_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_MISSING = re.compile(r"Object missing required field `(.+)`\Z")
 
 
 def explain(error: Exception) -> tuple[str, str]:
@@ -36,34 +50,69 @@ def explain(error: Exception) -> tuple[str, str]:
     if isinstance(error, msgspec.ValidationError):
         what, separator, path = str(error).rpartition(" - at `")
         what, path = (what, path.rstrip("`")) if separator else (str(error), "$")
+        if missing := _MISSING.match(what):
+            path = f"{path}.{missing[1]}"
         # msgspec quotes the value here, and nowhere else.
         return "Invalid enum value" if what.startswith("Invalid enum value") else what, path
     if isinstance(error, RecursionError):
         return "it is nested too deeply", "$"
+    if isinstance(error, strict.DuplicateKey):
+        # Not "$": the body is whole, and would be the same a second time.
+        return "a key comes twice in one object", "$.*"
     return "it is not well-formed JSON", "$"
 
 
 def harmless(error: Exception) -> Exception | None:
-    """The cause to keep: one whose text does not quote a value, else none."""
-    return None if str(error).startswith("Invalid enum value") else error
+    """The cause to keep: one that neither quotes a value nor holds the body, else none."""
+    holds = isinstance(error, UnicodeDecodeError | json.JSONDecodeError)
+    return None if holds or str(error).startswith("Invalid enum value") else error
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         return decoder.decode(body)
     except (ValueError, RecursionError) as error:
-        what, path = explain(error)
-        raise DecodeError(f"the answer cannot be read: {what}", path=path) from harmless(error)
+        raise _unreadable(error) from harmless(error)
+
+
+def _unreadable(error: Exception) -> DecodeError:
+    what, path = explain(error)
+    return DecodeError(f"the answer cannot be read: {what}", path=path)
+
+
+def check_keys(body: bytes) -> None:
+    """Raise `DecodeError` when a key comes twice anywhere in *body*, or when it is no JSON."""
+    _strictly(body)
+
+
+def _strictly(body: bytes) -> Any:
+    try:
+        return strict.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from harmless(error)
+
+
+def _check_text(body: bytes) -> None:
+    """msgspec looks into no text that it hands out undecoded. Whoever writes rows down must not write broken UTF-8."""
+    if not body.isascii():
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise DecodeError("the answer cannot be read: it is not UTF-8") from None
 
 
 def scan(body: bytes) -> tuple[str | None, int]:
     """The cursor of the next page (None on the last one) and the number of rows. Raises `DecodeError` for a body that
-    is no page."""
+    is no page, or that names two lists or two cursors."""
     try:
         found: _Page = _decode(_page, body)
     except DecodeError as error:
         page = _rewritten(body, error)
         return page["next_offset"], len(page["list"])
+    try:
+        strict.check_envelope(body, found.rows)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from harmless(error)
     return found.next_offset, len(found.rows)
 
 
@@ -71,8 +120,15 @@ def rows(body: bytes) -> list[bytes]:
     """The rows of a page as the server wrote them, undecoded (they share no memory with the page).
 
     A page with half of a surrogate pair in a text (a name that was cut in the middle of an emoji) is written anew, row
-    by row: msgspec refuses it whole, and 99 good rows must not be lost.
+    by row: msgspec refuses it whole, and 99 good rows must not be lost. Raises `DecodeError` for a page that is not
+    UTF-8.
     """
+    _check_text(body)
+    return pieces(body)
+
+
+def pieces(body: bytes) -> list[bytes]:
+    """As `rows`, for whoever decodes every byte of them: broken UTF-8 is found then, in the row that it is in."""
     try:
         found: _Page = _decode(_page, body)
     except DecodeError as error:
@@ -88,6 +144,7 @@ def _documents(key: str) -> msgspec.json.Decoder[Any]:
 
 def documents(body: bytes, key: str) -> list[bytes]:
     """What stands under *key* in each row of a page, as the server wrote it. Raises `DecodeError`."""
+    _check_text(body)
     try:
         found = _decode(_documents(key), body)
     except DecodeError as error:
@@ -100,7 +157,7 @@ def _rewritten(body: bytes, refused: DecodeError, key: str | None = None) -> dic
     if not _HALF_SURROGATE.search(body):
         raise refused
     try:
-        found = json.loads(body)
+        found = strict.loads(body)
     except (ValueError, RecursionError):
         raise refused from None
     listed = found.get("list") if isinstance(found, dict) else None
@@ -166,8 +223,8 @@ def _step(document: bytes, step: str | int) -> bytes:
 
 
 def as_mapping(document: bytes) -> Mapping[str, Any]:
-    """A document that must be a JSON object, as a dict. Raises `DecodeError`."""
-    found = loads(document)
+    """A document that must be a JSON object without a key twice, as a dict. Raises `DecodeError`."""
+    found = _strictly(document)
     if not isinstance(found, dict):
         raise DecodeError(f"the answer cannot be read: expected an object, got {type(found).__name__}")
     return found

@@ -33,7 +33,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,100}\Z")
 _SECONDS = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 _OURS = frozenset(
     ("authorization", "host", "maton-connection", "content-type", "content-length", "transfer-encoding", "connection",
-     "accept-encoding", "cookie", "proxy-authorization", IDEMPOTENCY_KEY)
+     "accept-encoding", "cookie", "proxy-authorization", "proxy-connection", "keep-alive", "te", "trailer", "upgrade",
+     "expect", IDEMPOTENCY_KEY)
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import re
 from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import ConfigurationError, RequestError
+from ..settings import Secret
 
 __all__ = ["API_PREFIX", "check_key", "check_path", "fill", "is_loopback", "origin"]
 
@@ -47,16 +48,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_key(key: str, *origins: str) -> None:
+def check_key(key: Secret, *origins: str) -> None:
     """Refuse a key that is malformed, a real one over http, or a sandbox's one for another machine; never show it."""
+    # No frame of ours that an error passes through has the bare key in a variable: a traceback may show them.
+    if problem := _problem(key.reveal(), origins):
+        raise ConfigurationError(problem)
+
+
+def _problem(key: str, origins: tuple[str, ...]) -> str | None:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError("the API key is empty or holds characters that a header cannot carry")
+        return "the API key is empty or holds characters that a header cannot carry"
     for given in origins:
-        local = is_loopback(urlsplit(given).hostname or "")
         if given.startswith("http:") and not key.startswith("sandbox_"):
-            raise ConfigurationError("a real API key is not sent over plain http; sandbox keys start with sandbox_")
-        if key.startswith("sandbox_") and not local:
-            raise ConfigurationError("this is a sandbox key, and the URL is not one of this machine")
+            return "a real API key is not sent over plain http; sandbox keys start with sandbox_"
+        if key.startswith("sandbox_") and not is_loopback(urlsplit(given).hostname or ""):
+            return "this is a sandbox key, and the URL is not one of this machine"
+    return None
 
 
 def fill(template: str, id: str | None) -> str:

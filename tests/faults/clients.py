@@ -1,0 +1,23 @@
+"""Clients that are quick to give up, so that a matrix of faults takes seconds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import attrs
+
+from aiochargebee_gw import Gateway, Limits, Retry, Settings, Timeouts
+
+__all__ = ["SETTINGS", "client"]
+
+SETTINGS = Settings(
+    limits=Limits(account_per_second=math.inf, site_per_minute=math.inf),
+    retry=Retry(attempts=2, base_seconds=0, throttled_base_seconds=0, deadline_seconds=1),
+    timeouts=Timeouts(connect_seconds=0.3, read_seconds=0.3),
+)
+
+
+def client(url: str, **changes: Any) -> Gateway:
+    """A client of the server at *url*; *changes* are of its settings."""
+    return Gateway("sandbox_k", settings=attrs.evolve(SETTINGS, gateway_url=url, control_url=url, **changes))
