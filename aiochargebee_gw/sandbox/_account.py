@@ -102,7 +102,7 @@ class Account:
             case "POST", ("connections",):
                 return self._create(call)
             case "GET", ("connections", id) if id in self.connections:
-                return _ok({"connection": self._shown(self.connections[id])})
+                return _ok({"connection": self.shown(self.connections[id])})
             case "DELETE", ("connections", id) if id in self.connections:
                 del self.connections[id]
                 return _ok({})
@@ -119,7 +119,7 @@ class Account:
             return gateway_error(400, f"status must be one of {', '.join(STATUSES)}.")
         app = wanted.get("app")
         found = [
-            self._shown(one)
+            self.shown(one)
             for one in self.connections.values()
             if (app is None or one.app == app) and (status is None or one.status == status)
         ]
@@ -137,9 +137,10 @@ class Account:
                 return gateway_error(400, 'The body must be a JSON object with an "app".')
         if not isinstance(method, str) or method not in METHODS:
             return gateway_error(400, f"method must be one of {', '.join(METHODS)}.")
-        return _ok({"connection": self._shown(self.connect(app, method))})
+        return _ok({"connection": self.shown(self.connect(app, method))})
 
-    def _shown(self, one: Connection) -> JsonObject:
+    def shown(self, one: Connection) -> JsonObject:
+        """A connection as the control plane shows it."""
         return {
             "connection_id": one.id,
             "status": one.status,

@@ -1,7 +1,8 @@
 """The doors of the sandbox, without a socket: a call at a door goes in, an answer comes out.
 
 gateway ``/chargebee/api/v2/...`` (Bearer key) · control ``/connections...`` (Bearer key) · site ``/api/v2/...``
-(HTTP Basic: the key as user, an empty password) · page ``/connect``, ``/pages``, ``/portal`` · file ``/downloads``.
+(HTTP Basic: the key as user, an empty password) · page ``/connect``, ``/pages``, ``/portal`` · file ``/downloads`` ·
+console ``/_sandbox``, which the edge answers.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _DOORS = (
     ("/pages/", "page"),
     ("/portal/", "page"),
     ("/downloads/", "file"),
+    ("/_sandbox/", "console"),
 )
 
 
@@ -64,10 +66,16 @@ class Doors:
     host: Callable[[], str]
     window: Window | None
 
-    def answer(self, door: str, call: Call) -> Answer:
-        """Answer a call at a door."""
+    def stranger(self, call: Call) -> Answer | None:
+        """The answer to a call under another host name, as a page from elsewhere would make it."""
         if call.headers.get("Host", "").lower() != self.host():
             return gateway_error(421, "This host name is not the sandbox's own.")
+        return None
+
+    def answer(self, door: str, call: Call) -> Answer:
+        """Answer a call at a door."""
+        if (refused := self.stranger(call)) is not None:
+            return refused
         if call.oversized and door in ("page", "file", "none"):
             return gateway_error(413, "The request is too large.")
         match door:

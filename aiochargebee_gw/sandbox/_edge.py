@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from hashlib import blake2b
 
@@ -15,7 +15,7 @@ from aiochargebee_gw.sandbox._doors import Doors, door_of, make_call
 from aiochargebee_gw.sandbox._form import first_values
 from aiochargebee_gw.sandbox._json import decode_object, encode
 from aiochargebee_gw.sandbox._messages import JSON_TYPE, Answer, Call, RecordedRequest, native_path
-from aiochargebee_gw.sandbox._problems import Problem, gateway_error
+from aiochargebee_gw.sandbox._problems import Problem, gateway_error, wrong_value
 from aiochargebee_gw.sandbox.clock import Clock
 from aiochargebee_gw.sandbox.faults import Fault, Faults, Verdict
 
@@ -59,6 +59,7 @@ class Edge:
     requests: list[RecordedRequest] = field(factory=list)
     stopping: asyncio.Event = field(factory=asyncio.Event)
     packer: Packer = field(factory=Packer)
+    console: Callable[[Call], Awaitable[Answer]] | None = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The handler of the low-level server."""
@@ -67,6 +68,8 @@ class Edge:
         except web.HTTPRequestEntityTooLarge:
             body, oversized = b"", True
         path, _, query = request.raw_path.partition("?")
+        if door_of(path) == "console":
+            return await self._show(request, path, body)
         record = RecordedRequest(
             door_of(path), request.method, path, query, request.headers, body, 0, self.clock().now()
         )
@@ -81,6 +84,15 @@ class Edge:
             # Also when the client went away: what arrived is on record.
             self.requests.append(evolve(record, status=status))
         return web.Response() if response is None else response
+
+    async def _show(self, request: web.BaseRequest, path: str, body: bytes) -> web.StreamResponse:
+        """What the console answers: no fault strikes it, and it is no request of the client's under test."""
+        call = make_call(request.method, request.raw_path, request.headers, body, path)
+        answer = self.doors.stranger(call)
+        if answer is None:
+            answer = await self.console(call) if self.console is not None else gateway_error(404, "Not found.")
+        headers = {"Content-Type": answer.content_type, **answer.headers}
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     async def _respond(
         self, request: web.BaseRequest, record: RecordedRequest, oversized: bool
@@ -101,6 +113,8 @@ class Edge:
             return _replacement(final)
         if verdict.has("strip_idempotency"):
             call = evolve(call, idempotency_key=None)
+        if stale := [float(one.details["seconds"]) for one in verdict.modifiers if one.kind == "stale_list"]:
+            call = evolve(call, lag=max(stale))
         answer = self.doors.answer(door, call)
         for fault in verdict.modifiers:
             if fault.kind == "repeat_offset":
@@ -122,12 +136,27 @@ class Edge:
             body, headers["Content-Encoding"] = packed[: len(packed) // 2], "gzip"
         elif len(body) > GZIP_FROM and _takes_gzip(request):
             body, headers["Content-Encoding"] = self.packer.pack(body), "gzip"
+        if fault is not None and kind == "slow_body":
+            return await self._drip(request, answer.status, headers, body, fault)
         if fault is not None and kind == "cut_body":
             return await _cut(request, answer.status, headers, body, fault.details.get("at", len(body) // 2))
         return web.Response(status=answer.status, body=body, headers=headers)
 
+    async def _drip(
+        self, request: web.BaseRequest, status: int, headers: dict[str, str], body: bytes, fault: Fault
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=status, headers={**headers, "Content-Length": str(len(body))})
+        await response.prepare(request)
+        size = max(1, -(-len(body) // int(fault.details.get("pieces", 10))))
+        for at in range(0, len(body), size):
+            await self.clock().sleep(float(fault.details["seconds"]))
+            await response.write(body[at : at + size])
+        return response
 
-_REPLACING = ("status", "rate_limited", "html", "redirect", "drop", "hang")
+
+_REPLACING = (
+    "status", "rate_limited", "html", "redirect", "drop", "hang", "expired_cursor", "expired_authorization",
+)  # fmt: skip
 
 
 def _replacement(fault: Fault) -> Answer:
@@ -140,6 +169,10 @@ def _replacement(fault: Fault) -> Answer:
         case "html":
             body = details.get("body", _HTML).encode()
             return Answer(details.get("status", 503), body, {}, "text/html; charset=utf-8")
+        case "expired_cursor":
+            return wrong_value("offset", "is not valid any more").answer()
+        case "expired_authorization":
+            return gateway_error(500, "The authorization of this connection has expired.")
         case "redirect":
             return Answer(details.get("status", 302), b"", {"Location": details["location"]}, "text/plain")
     return Answer(200, b"")

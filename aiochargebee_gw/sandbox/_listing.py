@@ -7,6 +7,7 @@ import json
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._filters import Sql
 from aiochargebee_gw.sandbox._json import JsonObject, encode
+from aiochargebee_gw.sandbox._kinds import MISSING
 from aiochargebee_gw.sandbox._lists import ListSpec
 from aiochargebee_gw.sandbox._messages import Call
 from aiochargebee_gw.sandbox._paging import Query, page, read_query
@@ -20,7 +21,21 @@ def answer_list(desk: Desk, call: Call, spec: ListSpec, id: str) -> bytes:
     query = read_query(spec, call.query, strict=desk.strict)
     if spec.kind == "contact":
         return _contacts(desk.find("customer", id), query)
-    return page(desk.store, spec, query, _belonging(desk, spec, id))
+    belonging = _belonging(desk, spec, id)
+    if call.lag > 0:
+        belonging = _joined(belonging, _behind(call, desk.at() - int(call.lag)))
+    return page(desk.store, spec, query, belonging)
+
+
+def _behind(call: Call, cutoff: int) -> Sql:
+    """What a list that lags behind knows: rows made before, and where it goes by changes, changed before."""
+    if "updated_at" not in call.query:
+        return Sql("o.born <= ?", (cutoff,))
+    return Sql("o.born <= ? AND (o.changed <= ? OR o.changed = ?)", (cutoff, cutoff, MISSING))
+
+
+def _joined(one: Sql | None, other: Sql) -> Sql:
+    return other if one is None else Sql(f"{one.text} AND {other.text}", (*one.values, *other.values))
 
 
 def _belonging(desk: Desk, spec: ListSpec, id: str) -> Sql | None:

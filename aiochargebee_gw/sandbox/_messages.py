@@ -15,7 +15,7 @@ class Call:
 
     ``path`` is the native path after ``/api/v2`` (``/customers/cust_1``), ``segments`` its decoded
     parts, ``query`` the raw query string, ``body`` the bytes as they arrived; ``oversized`` says that they were
-    too many and were left out.
+    too many and were left out; ``lag`` is by how many seconds a list is behind.
     """
 
     method: str
@@ -26,6 +26,7 @@ class Call:
     body: bytes
     idempotency_key: str | None = None
     oversized: bool = False
+    lag: float = 0.0
 
 
 @frozen

@@ -148,6 +148,14 @@ class Store:
         """Run a list query whose columns are those of :class:`Hit`, in that order."""
         return [Hit(*row) for row in self._db.execute(sql, parameters)]
 
+    def newest(self, name: str, *, before: int | None, many: int) -> list[Hit]:
+        """The rows of a kind in the order of their making, the newest first, from below an internal row id."""
+        sql = (
+            "SELECT born, row, id, owner, CAST(body AS BLOB) FROM objects"
+            " WHERE kind = ? AND (? IS NULL OR row < ?) ORDER BY row DESC LIMIT ?"
+        )
+        return self.select(sql, (name, before, before, many))
+
     def _born(self, name: str, id: str) -> int:
         row = self._db.execute("SELECT born FROM objects WHERE kind = ? AND id = ?", (name, id)).fetchone()
         return int(row[0])

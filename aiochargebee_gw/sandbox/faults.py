@@ -15,18 +15,26 @@ Add one with ``sandbox.faults.add("status", status=503, path="/customers*", nth=
 ``redirect``          302, or ``status``, with ``Location: location``
 ``repeat_offset``     a page whose ``next_offset`` is the request's own ``offset``, or ``offset``
 ``strip_idempotency`` act as if the idempotency key had not arrived
+``slow_body``         the body comes in ``pieces`` (10), ``seconds`` apart
+``expired_cursor``    400: the offset is no longer accepted; only a request with one is struck
+``expired_authorization`` 500 of the gateway's own: the connection must be authorized anew
+``stale_list``        a list shows the rows as they were ``seconds`` ago: newer ones are missing
+
+``share`` strikes a part of the requests (0.1: one in ten, drawn from a fixed seed) instead of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import count
+from random import Random
 from threading import Lock
 from typing import Any
 
 from attrs import define, field, frozen
 
-MODIFIERS = ("latency", "repeat_offset", "strip_idempotency")
+MODIFIERS = ("latency", "repeat_offset", "strip_idempotency", "stale_list")
 _DETAILS: dict[str, dict[str, tuple[type, ...]]] = {
     "status": {
         "status": (int,),
@@ -44,8 +52,19 @@ _DETAILS: dict[str, dict[str, tuple[type, ...]]] = {
     "redirect": {"location": (str,), "status": (int,)},
     "repeat_offset": {"offset": (str,)},
     "strip_idempotency": {},
+    "slow_body": {"seconds": (int, float), "pieces": (int,)},
+    "expired_cursor": {},
+    "expired_authorization": {},
+    "stale_list": {"seconds": (int, float)},
 }
-_REQUIRED = {"status": "status", "latency": "seconds", "redirect": "location"}
+_REQUIRED = {
+    "status": "status",
+    "latency": "seconds",
+    "redirect": "location",
+    "slow_body": "seconds",
+    "stale_list": "seconds",
+}
+_ON_A_CURSOR = ("repeat_offset", "expired_cursor")
 KINDS = tuple(_DETAILS)
 
 
@@ -59,6 +78,8 @@ class Fault:
     nth: int | None
     times: int | None
     details: dict[str, Any]
+    share: float | None = None
+    number: int = 0
     seen: int = 0
     fired: int = 0
 
@@ -96,6 +117,8 @@ class Faults:
 
     _faults: list[Fault] = field(factory=list)
     _lock: Lock = field(factory=Lock)
+    _numbers: Iterator[int] = field(factory=lambda: count(1))
+    _draws: Random = field(factory=lambda: Random(7))  # noqa: S311 - the same faults in every run
 
     def add(
         self,
@@ -105,19 +128,24 @@ class Faults:
         method: str | None = None,
         nth: int | None = None,
         times: int | None = 1,
+        share: float | None = None,
         **details: Any,
     ) -> Fault:
         """Add a fault and return it.
 
         ``path`` is a prefix or glob of the path after ``/api/v2`` (the whole path at the other doors),
         ``nth`` the first matching request to strike (1-based), ``times`` how often (None: from then on
-        always). Raises ``ValueError`` that names what is legal.
+        always), ``share`` the part of the matching requests, from 0 to 1, that is struck. Raises ``ValueError`` that
+        names what is legal.
         """
         _check(kind, details)
         _check_count("nth", nth)
         _check_count("times", times)
-        fault = Fault(kind, path, method.upper() if method else None, nth, times, details)
+        if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):
+            raise ValueError(f"share must be None or a number above 0, up to 1, got {share!r}")
         with self._lock:
+            number = next(self._numbers)
+            fault = Fault(kind, path, method.upper() if method else None, nth, times, details, share, number)
             self._faults.append(fault)
         return fault
 
@@ -143,10 +171,11 @@ class Faults:
         modifiers: list[Fault] = []
         with self._lock:
             for fault in self._faults:
-                if not fault.matches(method, path) or (fault.kind == "repeat_offset" and not _pages_on(fault, offset)):
+                if not fault.matches(method, path) or not _pages_on(fault, offset):
                     continue
                 fault.seen += 1
-                if not fault.due or (final is not None and fault.kind not in MODIFIERS):
+                spared = fault.share is not None and self._draws.random() >= fault.share
+                if spared or not fault.due or (final is not None and fault.kind not in MODIFIERS):
                     continue
                 fault.fired += 1
                 if fault.kind in MODIFIERS:
@@ -157,8 +186,19 @@ class Faults:
 
 
 def _pages_on(fault: Fault, offset: str | None) -> bool:
-    # A first page has no offset of its own that could be repeated.
-    return offset is not None or "offset" in fault.details
+    # A first page has no offset of its own that could be repeated or refused.
+    return fault.kind not in _ON_A_CURSOR or offset is not None or "offset" in fault.details
+
+
+def details_of() -> dict[str, dict[str, str]]:
+    """What each kind of fault takes beside its rules: names, and text, number, bool or json."""
+    return {kind: {name: _type(types) for name, types in legal.items()} for kind, legal in _DETAILS.items()}
+
+
+def _type(types: tuple[type, ...]) -> str:
+    if str in types:
+        return "text"
+    return "bool" if bool in types else "json" if dict in types else "number"
 
 
 def _check(kind: str, details: dict[str, Any]) -> None:
@@ -182,7 +222,9 @@ def _check_ranges(kind: str, details: dict[str, Any]) -> None:
     status = details.get("status")
     if status is not None and not 200 <= status <= 599:
         raise ValueError(f"fault {kind!r}: status must be between 200 and 599, got {status!r}")
-    for name in ("seconds", "retry_after", "at"):
+    if details.get("pieces") == 0:
+        raise ValueError(f"fault {kind!r}: pieces must be at least 1")
+    for name in ("seconds", "retry_after", "at", "pieces"):
         value = details.get(name)
         if value is not None and value < 0:
             raise ValueError(f"fault {kind!r}: {name} must not be negative, got {value!r}")

@@ -12,6 +12,7 @@ import attrs
 from aiohttp import web
 
 from aiochargebee_gw.sandbox._account import CHARGEBEE, Account
+from aiochargebee_gw.sandbox._console.control import Console
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._doors import Doors
 from aiochargebee_gw.sandbox._edge import Edge
@@ -74,6 +75,8 @@ class Sandbox:
         self.webhooks: Webhooks = Webhooks(self._desks, lambda: self.clock)
         self._account, self._primary = self._new_account()
         self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
+        console = Console(self, self.faults)
+        self._edge.console = lambda call: console.answer(self._account, self._site(), call)
 
     @property
     def url(self) -> str:
@@ -145,6 +148,27 @@ class Sandbox:
             self._edge.stopping.set()
             await runner.cleanup()
             self._bound = None
+
+    def now(self) -> float:
+        """The sandbox's time, in Unix seconds."""
+        return self.clock.now()
+
+    @property
+    def travels(self) -> bool:
+        """Whether the clock can be moved by :meth:`travel`; one of the test's own moves by itself."""
+        return hasattr(self.clock, "travel")
+
+    async def travel(self, *, days: float = 0, seconds: float = 0, to: float | None = None) -> float:
+        """Move the clock forward and let everything happen that falls due on the way; the new time.
+
+        By *days* and *seconds*, or *to* a Unix time. Raises ``ValueError`` for a step back, ``RuntimeError`` where the
+        clock is one that does not travel.
+        """
+        travel = getattr(self.clock, "travel", None)
+        if travel is None:
+            raise RuntimeError("this sandbox runs on a clock of the test's own")
+        travel(seconds=(to - self.now()) if to is not None else days * 86_400 + seconds)
+        return self.now()
 
     def reset(self) -> None:
         """Back to the seeded state; requests and faults are cleared, the key, URL and connection stay."""
