@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "Timer"]
+
+
+class Timer(Protocol):
+    """Something that will happen, until it is cancelled."""
+
+    def cancel(self) -> object: ...
 
 
 class Clock(Protocol):
@@ -26,6 +33,10 @@ class Clock(Protocol):
         """A block that ends with `TimeoutError` after *seconds*."""
         ...
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Have the running loop call *callback* in *seconds*."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -41,3 +52,6 @@ class SystemClock:
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         return asyncio.timeout(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return asyncio.get_running_loop().call_later(max(0.0, seconds), callback)

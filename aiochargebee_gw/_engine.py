@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import math
 import random
 from collections.abc import Callable, Iterable
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
-from ._call import Call, Lookup, State
+from ._call import Call, Doubt, Lookup, Moment, Sight, State
 from ._clock import Clock
-from ._doubt import answered, check_retry, shown, unknown
+from ._doubt import check_retry, refuses, seen, unknown
 from ._gates import Gates, Passage
-from ._home import Home
+from ._home import Home, Visit
 from ._policy.outcome import RULES, effect, settles
 from ._policy.retry import Again, Budget, decide
 from ._recorder import Record, Recorder
-from ._turnstile import Turn
+from ._site import Turn
 from ._wire.failure import failure
 from ._wire.headers import replayed
 from ._wire.message import Response
@@ -29,6 +32,7 @@ from .errors import (
     OutcomeUnknown,
     TransportError,
 )
+from .limiter import Limiter
 from .observe import Observer, Outcome, Stats
 from .settings import Limits, Timeouts
 from .transport.base import Trace, Transport
@@ -49,6 +53,7 @@ class Engine:
         *,
         limits: Limits,
         clock: Clock,
+        limiter: Limiter | None = None,
         draw: Callable[[], float] = random.random,
         observers: Iterable[Observer] = (),
     ) -> None:
@@ -56,7 +61,7 @@ class Engine:
         self.clock: Clock = clock
         self._draw = draw
         self._recorder = Recorder(observers)
-        self._gates = Gates(limits, clock)
+        self._gates = Gates(limits, clock, limiter)
         self._home = Home()
         self._budget = Budget()
         self._proven: set[str | None] = set()
@@ -71,55 +76,82 @@ class Engine:
         Raises the error of the last attempt, `DeadlineExceeded` when there was no time for one, or `OutcomeUnknown` for
         a write that is in doubt, whatever came after the attempt that put it there.
         """
-        with self._home.visit():
-            state = State(began=self.clock.monotonic(), first_sent=call.first_sent, doubt=call.doubt)
-            record = self._recorder.call(call.request.label, write=call.writes)
-            self._budget.called(state.began)
+        state = State(began=self.clock.monotonic(), first_sent=call.first_sent, doubt=call.doubt)
+        with self._home.visit(state) as visit:
+            record = self._recorder.call(call.request.label, write=call.writes, url=call.request.url)
+            if not call.looks:
+                self._budget.called(state.began)
             failed: str | None = None
             outcome: Outcome = "ok"
             try:
                 try:
                     return await self._repeat(call, read, state, record)
-                except GatewayClientError as error:
-                    found = await self._ended(call, read, error, state)
+                except (GatewayClientError, asyncio.CancelledError) as error:
+                    found = await self._ended(call, read, visit.meant(error), state)
                     outcome = "reconciled"
                     return found
             except BaseException as error:
                 failed, outcome = type(error).__name__, _outcome(call, error, state)
                 raise
             finally:
-                seconds = self.clock.monotonic() - state.began
+                now = self.clock.monotonic()
+                if state.queued is not None:
+                    record.waited(now - state.queued, "limit")
+                seconds = now - state.began
                 record.finished(state.attempts, seconds, failed, outcome, call.idempotency_key)
 
     async def drain(self, seconds: float) -> None:
-        """Let no call begin or be tried again, and wait up to *seconds* for those under way."""
+        """Let no call begin or be tried again, and wait up to *seconds* for those under way.
+
+        Then those of which nothing is on its way are broken off, with a `ConfigurationError`. The others are for the
+        transport to break off, by being closed.
+        """
         await self._home.drain(seconds, self.clock)
+
+    def visit(self) -> Visit:
+        """The length of something else that the transport does: a `with` block. Raises `ConfigurationError`."""
+        return self._home.visit()
+
+    async def release(self) -> None:
+        """Give back what is held in limits that others share."""
+        await self._gates.aclose()
 
     def reopen(self) -> None:
         """Undo `drain`."""
         self._home.closing = False
 
+    def bears(self, call: Call) -> bool:
+        """Whether a write that may have been sent before can be sent again without adding to it."""
+        state = State(began=self.clock.monotonic(), first_sent=call.first_sent)
+        return state.ability(call, self.clock, proven=self._reaches(call)) != "once"
+
     async def _repeat(self, call: Call, read: Callable[[Response], T], state: State, record: Record) -> T:
+        if call.doubt is not None and not call.insist and not self.bears(call):
+            raise call.doubt.error
         while True:
             outcome = await self._attempt(call, read, state, record)
             if isinstance(outcome, _Read):
                 return outcome.value
             state.last = outcome
             wait = self._pause(call, outcome, state)
+            state.trace = Trace()
             record.retried(state.attempts, wait, outcome)
-            record.waited(wait, "retry")
-            await self.clock.sleep(wait)
+            began = self.clock.monotonic()
+            try:
+                await self.clock.sleep(wait)
+            finally:
+                record.waited(self.clock.monotonic() - began, "retry")
 
     def _pause(self, call: Call, error: GatewayClientError, state: State) -> float:
         """The seconds until the next attempt. Raises when there must not be one."""
         now = self.clock.monotonic()
-        left = state.until(call) - now
+        left = state.until(call, self.clock) - now
         step = decide(call.retry, error, attempt=state.attempts, left=left, jitter=self._draw())
-        again = now + (step.wait if isinstance(step, Again) else 0.0)
-        can = state.ability(call, proven=self._reaches(call), at=again)
+        wait = step.wait if isinstance(step, Again) else 0.0
+        can = state.ability(call, self.clock, proven=self._reaches(call), wait=wait)
         what = effect(error, state.trace.phase)
         if call.writes and what in _IN_DOUBT:
-            state.doubt = error
+            state.doubt = Doubt.after(error, state.doubt)
         if RULES[what][can] != "resend" or (state.doubt is not None and can == "once") or self._home.closing:
             raise error
         if not isinstance(step, Again) or not self._budget.take(call.retry, now):
@@ -131,19 +163,20 @@ class Engine:
     async def _attempt(
         self, call: Call, read: Callable[[Response], T], state: State, record: Record
     ) -> _Read[T] | GatewayClientError:
-        deadline = state.until(call)
+        deadline = state.until(call, self.clock)
+        state.queued = self.clock.monotonic()
         async with self._gates.turn(_passage(call, deadline)) as turn:
-            if turn.waited > 0:
-                record.waited(turn.waited, "limit")
+            state.queued = None
+            record.waited(turn.waited, "limit")
             self._check_time(call, state, deadline)
             state.attempts += 1
-            watch = _Watch(self.clock.monotonic())
+            watch = _Watch(self.clock.monotonic(), self.clock.wall())
             state.trace = watch.trace
             try:
                 timeouts = _within(call.timeouts, deadline - watch.began)
                 response = await self._transport.send(call.request, timeouts, watch.trace)
                 watch.answered(response)
-                if replayed(response.headers):
+                if watch.replayed and call.idempotency_key is not None:
                     self._proven.add(call.site)
                 if error := failure(response, call.request.label, control=call.control):
                     watch.error = error
@@ -154,24 +187,33 @@ class Engine:
                 return raised
             except BaseException as raised:
                 watch.error = raised
+                if call.writes and watch.trace.sent and isinstance(raised, GatewayClientError):
+                    # Not about the answer: of what has left, it says nothing.
+                    state.doubt = Doubt.after(raised, state.doubt)
                 raise
             finally:
                 self._close_attempt(call, state, turn, watch, record)
 
     def _check_time(self, call: Call, state: State, deadline: float) -> None:
         """The wait was perhaps longer than the key lives: sent now, it would be another write."""
-        if call.writes and state.last is not None and self.clock.monotonic() >= deadline:
-            raise state.last
+        if not call.writes or state.first_sent is None:
+            return
+        # Reckoned anew: the machine may have been suspended meanwhile, or its clock set.
+        if self.clock.monotonic() >= min(deadline, state.until(call, self.clock)):
+            raise state.last or DeadlineExceeded("no time is left under this key", operation=call.request.label)
 
     def _close_attempt(self, call: Call, state: State, turn: Turn, watch: _Watch, record: Record) -> None:
         now = self.clock.monotonic()
         turn.sent = watch.trace.sent
         if turn.sent:
             state.sent += 1
-            state.last_sent = watch.began
-            state.first_sent = watch.began if state.first_sent is None else state.first_sent
+            state.last_sent = Moment(watch.began, watch.began_wall)
+            state.first_sent = state.first_sent or state.last_sent
         size = len(call.request.body or b"")
-        record.attempted(state.attempts, now - watch.began, watch.trace, watch.status, watch.error, size)
+        seconds = now - watch.began
+        # Only what Chargebee itself did shows how far away it is: a refusal may come from the gateway.
+        turn.trip = seconds if watch.status is not None and watch.status < 300 and watch.error is None else None
+        record.attempted(state.attempts, seconds, watch.trace, watch.status, watch.error, size, replayed=watch.replayed)
         if isinstance(watch.error, ApiError) and watch.error.status == 429:
             self._close_gate(call, watch.error, record)
 
@@ -183,7 +225,7 @@ class Engine:
             self._gates.close("account", None, wait)
             record.throttled("account", wait)
         elif error.code != "lock_timeout" and call.site is not None:
-            self._gates.close("site", call.site, wait)
+            self._gates.close("site", call.site, wait, exceeded=error.code == "api_request_limit_exceeded")
             record.throttled("site", wait)
 
     def _reaches(self, call: Call) -> bool:
@@ -194,63 +236,71 @@ class Engine:
         if isinstance(error, DeadlineExceeded):
             error.attempts = state.attempts
             error.__cause__ = error.__cause__ or state.last
-        if state.doubt is None:
+        doubt = state.doubt
+        if doubt is None:
             raise error
-        can = state.ability(call, proven=self._reaches(call), at=self.clock.monotonic())
-        if can == "keyed" and settles(error):
+        if state.ability(call, self.clock, proven=self._reaches(call)) == "keyed" and settles(error):
             raise error
-        if call.lookup is not None and isinstance(error, ApiError) and effect(error, "body") in ("refused", "exists"):
-            seen = await self._seen(call, call.lookup, state)
-            if isinstance(seen, Response):
-                return read(seen)
-            if seen == "other" or (seen == "absent" and answered(state.doubt)):
+        if self._may_look(call, error, state):
+            sight, answer = await self._seen(call, state)
+            if sight == "done" and answer is not None:
+                try:
+                    return read(answer)
+                except InvalidResponse:
+                    state.doubt = attrs.evolve(doubt, likely_done=True)
+            elif sight == "other" or (sight == "absent" and not doubt.open and refuses(call, error)):
                 raise error
-        if error is not state.doubt:
-            error.__cause__ = error.__cause__ or state.doubt
+        if error is not doubt.error:
+            error.__cause__ = error.__cause__ or doubt.error
         raise self._unknown(call, read, state) from error
 
-    async def _seen(self, call: Call, lookup: Lookup, state: State) -> Response | Literal["other", "absent", "unclear"]:
-        """What reading shows of a write within the time that is left: its answer, a record that is not of its making,
-        none, or nothing that could be relied on."""
+    def _may_look(self, call: Call, error: GatewayClientError, state: State) -> bool:
+        if call.lookup is None:
+            return False
+        if state.attempts == 0 or (isinstance(error, ApiError) and effect(error, "body") in ("refused", "exists")):
+            return True
+        # A server that is down must not be asked once more by every call that failed.
+        again = call.named is not None and call.retry.attempts > 1
+        return again and self._budget.take(call.retry, self.clock.monotonic())
+
+    async def _seen(self, call: Call, state: State) -> tuple[Sight, Response | None]:
+        """What reading shows of a write within the time that is left, and the answer that shows it."""
         left = state.began + call.retry.deadline_seconds - self.clock.monotonic()
         try:
-            answer = await self._look(call, lookup, left)
+            return await self._look(call, state, left)
         except GatewayClientError:
-            return "unclear"
-        if answer is None:
-            return "absent"
-        shows = shown(lookup, answer, state, self.clock.monotonic())
-        return "unclear" if shows is None else answer if shows else "other"
+            return "unclear", None
 
-    async def _look(self, call: Call, lookup: Lookup, seconds: float) -> Response | None:
-        """The record that the write makes or changes; None when there is none."""
+    async def _look(self, call: Call, state: State, seconds: float) -> tuple[Sight, Response | None]:
+        lookup = call.lookup
+        if lookup is None:
+            return "unclear", None
         retry = attrs.evolve(call.retry, deadline_seconds=max(seconds, 0.001))
         reading = attrs.evolve(
             call, request=lookup.request, writes=False, idempotency_key=None, named=None, lookup=None, retry=retry,
-            doubt=None, first_sent=None,
+            doubt=None, first_sent=None, looks=True,
         )  # fmt: skip
         try:
-            return await self.send(reading, lambda response: response)
-        except NotFound:
-            return None
+            answer = await self.send(reading, lambda response: response)
+        except NotFound as error:
+            if error.code != "resource_not_found":
+                raise
+            return seen(lookup, None, state.first_sent, self.clock), None
+        return seen(lookup, answer, state.first_sent, self.clock), answer
 
     def _unknown(self, call: Call, read: Callable[[Response], T], state: State) -> OutcomeUnknown:
         async def reconcile() -> T | None:
-            if call.lookup is None:
+            sight, answer = await self._look(call, state, call.retry.deadline_seconds)
+            if sight == "unclear":
                 raise error
-            answer = await self._look(call, call.lookup, call.retry.deadline_seconds)
-            if answer is None:
-                return None
-            shows = shown(call.lookup, answer, state, self.clock.monotonic())
-            if shows is None:
-                raise error
-            return read(answer) if shows else None
+            return read(answer) if sight == "done" and answer is not None else None
 
         async def retry() -> T:
             check_retry(error, self.clock)
-            return await self.send(attrs.evolve(call, first_sent=state.first_sent, doubt=state.doubt), read)
+            again = attrs.evolve(call, first_sent=state.first_sent, doubt=state.doubt, insist=True)
+            return await self.send(again, read)
 
-        error = unknown(call, state, self.clock, (reconcile, retry))
+        error = unknown(call, state, (reconcile, retry))
         return error
 
 
@@ -273,7 +323,13 @@ def _within(timeouts: Timeouts, left: float) -> Timeouts:
     """The timeouts of an attempt, none beyond what is left for the whole call."""
     if timeouts.read_seconds <= left:
         return timeouts
-    return attrs.evolve(timeouts, read_seconds=max(left, 0.001))
+    # To the next hundredth of a second: fresh calls then share one value, which costs two microseconds to make.
+    return _shortened(timeouts, math.ceil(max(left, 0.001) * 100) / 100)
+
+
+@functools.lru_cache(maxsize=64)
+def _shortened(timeouts: Timeouts, seconds: float) -> Timeouts:
+    return attrs.evolve(timeouts, read_seconds=seconds)
 
 
 @attrs.frozen
@@ -286,19 +342,24 @@ class _Watch:
     """One attempt while it runs."""
 
     began: float
+    began_wall: float
     trace: Trace = attrs.field(factory=Trace)
     status: int | None = None
+    replayed: bool = False
     error: BaseException | None = None
 
     def answered(self, response: Response) -> None:
         self.status = response.status
+        self.replayed = replayed(response.headers)
         self.trace.phase = "body"
 
     def broke(self, error: TransportError, label: str) -> None:
         """No usable answer: what the transport says and what the error says must agree."""
         self.error = error
         error.operation = label
-        if error.sent != self.trace.sent:
-            self.trace.phase = "sent" if error.sent else "unsent"
+        if error.sent and not self.trace.sent:
+            self.trace.phase = "sent"
+        # Where the two contradict each other, bytes may have left.
+        error.sent = self.trace.sent
         if isinstance(error, InvalidResponse) and error.status is None:
             error.status = self.status

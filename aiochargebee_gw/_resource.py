@@ -16,12 +16,14 @@ from ._prepare import Draft, draft, split_options
 from ._settle import Trace, trace_of
 from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
 from ._wire.message import Request, Response
-from .errors import RequestError, WrongCatalog
+from .errors import ConfigurationError, RequestError, WrongCatalog
 from .settings import Retry, Settings, Timeouts
 
 if TYPE_CHECKING:
+    from ._journal import Entry
     from .batches import Many
     from .filters import Filter
+    from .journal import PendingWrite, WriteJournal
     from .pagination import Page, Pages
 
 __all__ = ["GATEWAY_PATH", "Caller", "Options", "Priority", "Resource"]
@@ -34,18 +36,20 @@ T = TypeVar("T")
 Priority = Literal["web", "reconcile", "export"]
 GATEWAY_PATH = "/chargebee"
 _IDS = uuid.UUID("5b1f1a3e-6a5c-4c0e-9a7c-3a1d0a6f0c11")
-_RANKS: dict[Priority, int] = {"web": 0, "reconcile": 1, "export": 2}
+_RANKS: dict[Priority, int] = {"web": 0, "reconcile": 2, "export": 4}
 
 
 @attrs.frozen(kw_only=True)
 class Options:
     """What a `Gateway` and its copies say for all their calls; `timeout` is seconds for one attempt."""
 
-    connection: str | None = None
+    connection: str | None = attrs.field(default=None, repr=False)
     timeout: float | None = None
     retry: Retry | None = None
     priority: Priority = "web"
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    ahead: bool = False
+    """Whether its calls go before the others of their priority."""
 
     def with_call(self, given: Mapping[str, Any]) -> Options:
         """These options with a call's own on top. Raises `RequestError` for a malformed one."""
@@ -66,18 +70,21 @@ class Caller:
     settings: Settings
     engine: Engine
     options: Options = attrs.field(factory=Options)
+    journal: WriteJournal | None = None
 
     async def answer(self, operation: Operation[A], id: str | None, given: Mapping[str, Any]) -> A:
         """A typed single call."""
         params, options = split_options(given)
         ours = self.settings.assign_ids and _lacks_id(operation, params)
+        drawn = ours and options.get("idempotency_key") is None
         if ours:
             # A second create with this id is refused, and it can be looked up. It comes from the key, so that the same
             # key, in another process perhaps, sends the same bytes.
             options["idempotency_key"] = key = _key(options.get("idempotency_key"))
             params["id"] = uuid.uuid5(_IDS, f"{operation.resource} {key}").hex
         prepared = draft(operation, id, params)
-        trace = trace_of(operation, id, prepared.named, ours=ours)
+        # An id that was drawn here and now is nobody else's; one from a key may be that of another request under it.
+        trace = trace_of(operation, id, {} if drawn else params, prepared.named, ours=ours)
         cls: Any = answer_class(operation.resource, operation.answer)
 
         def read(response: Response) -> A:
@@ -98,10 +105,38 @@ class Caller:
         """Send a draft through the gateway, under this client's options and the call's own, and *read* its answer."""
         call = self._gateway_call(prepared, given, trace)
         try:
+            if self.journal is not None and call.writes:
+                return await self.journal.send(self.engine, call, self.settings.gateway_url, read, trace)
             return await self.engine.send(call, read)
         except WrongCatalog as error:
             error.instead = instead
             raise
+
+    async def resume(self, write: PendingWrite, read: Callable[[Response], T]) -> T:
+        """Finish a write of the journal: see `journal`."""
+        if self.journal is None:
+            raise ConfigurationError("this client has no journal: give it journal=")
+        entry = await self.journal.entry(write)
+        call = self._stored_call(entry)
+        return await self.journal.go_on(self.engine, call, self.settings.gateway_url, read, entry)
+
+    def _stored_call(self, entry: Entry) -> Call:
+        url = f"{self.settings.gateway_url}{entry.path}"
+        request = Request(method=entry.method, url=url, headers=entry.headers, body=entry.body, label=entry.label)
+        headers = {name: text for name, text in entry.headers.items() if name not in (IDEMPOTENCY_KEY, "Content-Type")}
+        return Call(
+            request=request,
+            writes=True,
+            keyed=entry.keyed,
+            named=entry.named,
+            lookup=None if entry.trace is None else self._lookup(entry.trace, entry.label, headers),
+            proven=self.settings.idempotency == "verified",
+            site=entry.connection,
+            retry=self.options.retry or self.settings.retry,
+            timeouts=self._timeouts(self.options),
+            idempotency_key=entry.key,
+            rank=_RANKS[self.options.priority],
+        )
 
     def _gateway_call(self, prepared: Draft, given: Mapping[str, Any], trace: Trace | None) -> Call:
         options = self.options.with_call(given)
@@ -131,7 +166,7 @@ class Caller:
             retry=options.retry or self.settings.retry,
             timeouts=self._timeouts(options),
             idempotency_key=key,
-            rank=_RANKS[options.priority],
+            rank=_RANKS[options.priority] - options.ahead,
         )
 
     def _lookup(self, trace: Trace, label: str, headers: Mapping[str, str]) -> Lookup:
@@ -168,6 +203,10 @@ class Caller:
         retry = self.options.retry or self.settings.retry
         left = max(0.001, min(seconds, retry.deadline_seconds))
         return attrs.evolve(self, options=attrs.evolve(self.options, retry=attrs.evolve(retry, deadline_seconds=left)))
+
+    def ahead(self) -> Caller:
+        """The same caller, going before the others of its priority where calls wait for a limit."""
+        return attrs.evolve(self, options=attrs.evolve(self.options, ahead=True))
 
     def _headers(self, options: Options) -> dict[str, str]:
         headers = {

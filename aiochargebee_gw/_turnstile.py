@@ -1,99 +1,65 @@
-"""Where calls wait for their place in a limit: by priority, and first come, first served within one."""
+"""Where calls wait for their place in the limits: by priority, and first come, first served within one."""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import itertools
 import math
+from collections.abc import Callable, Iterator
 
-import anyio
-import attrs
+from ._site import Lane, Ticket
 
-from ._clock import Clock
-from ._policy.limits import Window
-from .errors import DeadlineExceeded
-
-__all__ = ["Turn", "Turnstile"]
-
-
-@attrs.define(eq=False)
-class Turn:
-    """A place in the limits. With `sent` the attempt may have reached the server: only then is its place counted.
-
-    `waited` is how long it took to get it, in seconds.
-    """
-
-    sent: bool = False
-    waited: float = 0.0
-
-
-@attrs.define(order=True)
-class _Ticket:
-    """A place in the queue. `called` is set when the one in front has gone."""
-
-    rank: int
-    number: int
-    called: anyio.Event = attrs.field(factory=anyio.Event, order=False)
+__all__ = ["Turnstile"]
 
 
 class Turnstile:
-    """A `Window` that can be waited at. A waiter that is cancelled leaves the queue as if it had never come."""
+    """All lanes that somebody waits in. What is full holds up those who need it, and nobody else.
 
-    def __init__(self, window: Window, clock: Clock) -> None:
-        self.window = window
-        self._clock = clock
+    *may* gives the seconds until there may be a place in a lane's own limits, *shared* in those of all: 0.0 for now,
+    `inf` until something is given back.
+    """
+
+    def __init__(self, may: Callable[[Lane], float], shared: Callable[[], float]) -> None:
+        self._may = may
+        self._shared = shared
         self._numbers = itertools.count()
-        self._queue: list[_Ticket] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.lanes: set[Lane] = set()
 
-    def try_enter(self) -> bool:
-        """Take a place if there is one and nobody waits for it."""
-        self._forget_a_closed_loop()
-        return not self._queue and not self.window.take(self._clock.monotonic())
+    @property
+    def empty(self) -> bool:
+        """Whether nobody waits, or waited when it was last asked who is next."""
+        return not self.lanes
 
-    async def enter(self, rank: int, deadline: float, label: str) -> None:
-        """Wait for a place; the lower *rank* goes first. Raises `DeadlineExceeded` as soon as it is certain that none
-        comes in time."""
-        self._loop = asyncio.get_running_loop()
-        ticket = _Ticket(rank, next(self._numbers))
-        heapq.heappush(self._queue, ticket)
-        try:
-            while not await self._pass(ticket, deadline, label):
-                pass
-        finally:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
-                heapq.heapify(self._queue)
-                self._call()
+    def join(self, lane: Lane, rank: int, ticket: Ticket) -> None:
+        """Get in line; the lower *rank* goes first."""
+        lane.push(rank, next(self._numbers), ticket)
+        self.lanes.add(lane)
 
-    async def _pass(self, ticket: _Ticket, deadline: float, label: str) -> bool:
-        """One look at the window, from the front of the queue; False after waiting."""
-        if self._queue[0] is ticket:
-            now = self._clock.monotonic()
-            wait = self.window.take(now)
-            if not wait:
-                return True
-            if now >= deadline or (math.isfinite(wait) and now + wait > deadline):
-                raise DeadlineExceeded("the limits leave no time for another attempt", operation=label)
-            if math.isfinite(wait):
-                await self._clock.sleep(wait)
-                return False
-        # Each waits for its own call alone: to be in front, or for a place to be given back while it is.
-        ticket.called = anyio.Event()
-        await ticket.called.wait()
-        return False
+    def waiting(self) -> Iterator[tuple[Lane, Ticket]]:
+        """All who wait, in no order."""
+        return ((lane, ticket) for lane in self.lanes for ticket in lane)
 
-    def leave(self, turn: Turn) -> None:
-        """Give a place back."""
-        self.window.give_back(self._clock.monotonic(), sent=turn.sent)
-        self._call()
+    def next(self) -> tuple[Lane, Ticket] | float:
+        """Who passes now, else the seconds after which to ask again."""
+        wake = math.inf
+        best: tuple[int, int, Ticket] | None = None
+        where: Lane | None = None
+        for lane in list(self.lanes):
+            head = lane.head()
+            if head is None:
+                self.lanes.discard(lane)
+            elif best is None or head < best:
+                wait = self._may(lane)
+                if wait:
+                    wake = min(wake, wait)
+                else:
+                    best, where = head, lane
+        if best is None or where is None:
+            return wake
+        wait = self._shared()
+        return min(wake, wait) if wait else (where, best[2])
 
-    def _call(self) -> None:
-        if self._queue and self._loop is not None and not self._loop.is_closed():
-            self._queue[0].called.set()
-
-    def _forget_a_closed_loop(self) -> None:
-        """Who waited on a loop that was closed under it waits for nothing any more."""
-        if self._queue and self._loop is not None and self._loop.is_closed():
-            self._queue.clear()
+    def forget(self) -> None:
+        """Nobody waits any more: their loop is gone."""
+        for lane in self.lanes:
+            lane.clear()
+        self.lanes.clear()

@@ -310,11 +310,11 @@ class OutcomeUnknown(GatewayClientError):
     """A write may or may not have happened.
 
     `idempotency_key` is the key that every attempt carried, `natural_id` the id of the record it makes where the
-    request names one, `attempts` the number of sends, `first_sent_at` and `last_sent_at` their times (UTC, this
-    machine's clock), `safe_until` until when the same request may go out under its key again (25 minutes after the
-    first send; Chargebee keeps keys for 30), None where Chargebee takes no key. `likely_done` is True when the server
-    answered with success but the answer could not be read. The failure that ended the call is the cause;
-    the one that put the write in doubt is that or behind it.
+    request names one, `attempts` the number of sends (0 when a journal's write was not sent again), `first_sent_at` and
+    `last_sent_at` their times (UTC, this machine's clock), `safe_until` until when the same request may go out under
+    its key again (25 minutes after the first send; Chargebee keeps keys for 30), None where Chargebee takes no key.
+    `likely_done` is True when the server answered with success but the answer could not be read. The failure that ended
+    the call is the cause; the one that put the write in doubt is that or behind it.
 
     It is on purpose no `TransportError`: code that repeats on transport errors must not repeat this.
     """

@@ -18,12 +18,13 @@ from ._prepare import Draft
 from ._resource import GATEWAY_PATH, Caller, Options, Priority
 from ._version import __version__
 from ._wire import url
-from ._wire.body import Body
+from ._wire.body import Body, Pace, paced
 from ._wire.document import as_mapping
 from ._wire.form import Pair, checked, query_string
 from ._wire.headers import check_connection
 from ._wire.jsonbody import encode_json
 from .errors import ConfigurationError, RequestError
+from .limiter import Limiter
 from .observe import Observer, Stats
 from .resources import Resources
 from .settings import Retry, Secret, Settings
@@ -32,11 +33,13 @@ from .transport.credentials import Credentials
 
 if TYPE_CHECKING:
     from .connections import Connections
+    from .journal import PendingWrite, WriteJournal
     from .records import Download
 
 __all__ = ["Gateway"]
 
 _DRAIN_SECONDS = 5.0
+_DOWNLOAD_BYTES_PER_SECOND = 1000.0
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -46,7 +49,8 @@ class Gateway(Resources):
     *api_key* is the Maton key, else `MATON_API_KEY`; *connection* a connection id, else `MATON_CONNECTION`, else the
     gateway chooses the oldest active one. *settings* default to `Settings.from_env()`. Nothing is opened and no loop is
     needed until the first call. Close it with `async with` or `aclose()`; the same object works in one event loop after
-    another. *observers* are called with each event of `observe`.
+    another. *observers* are called with each event of `observe`; *limiter* shares the limits
+    with other processes (see `ext.redis`) and is closed with the client; *journal* keeps every write (see `journal`).
 
     Raises `ConfigurationError` for a missing or malformed key or URL, never showing the key.
     """
@@ -59,20 +63,28 @@ class Gateway(Resources):
         settings: Settings | None = None,
         transport: Transport | None = None,
         observers: Iterable[Observer] = (),
+        limiter: Limiter | None = None,
         clock: Clock | None = None,
+        journal: WriteJournal | None = None,
     ) -> None:
-        key = api_key if api_key is not None else os.environ.get("MATON_API_KEY")
-        if not key:
+        key = Secret((api_key if api_key is not None else os.environ.get("MATON_API_KEY")) or "")
+        # A traceback that shows variables must not show it.
+        del api_key
+        if not key.reveal():
             raise ConfigurationError("no API key: give api_key= or set MATON_API_KEY")
         settings = _checked(settings if settings is not None else Settings.from_env())
         url.check_key(key, settings.gateway_url, settings.control_url)
         chosen = connection if connection is not None else os.environ.get("MATON_CONNECTION") or None
-        self._transport = transport if transport is not None else _pool(settings, Secret(key))
+        self._transport = transport if transport is not None else _pool(settings, key)
         engine = Engine(
-            self._transport, limits=settings.limits, clock=clock or SystemClock(), observers=tuple(observers)
+            self._transport,
+            limits=settings.limits,
+            clock=clock or SystemClock(),
+            limiter=limiter,
+            observers=tuple(observers),
         )
         options = Options(connection=None if chosen is None else check_connection(chosen))
-        self._caller = Caller(settings=settings, engine=engine, options=options)
+        self._caller = Caller(settings=settings, engine=engine, options=options, journal=journal)
         self._owner = True
 
     async def __aenter__(self) -> Self:
@@ -93,8 +105,22 @@ class Gateway(Resources):
         write of which bytes have left ends as `OutcomeUnknown`.
         """
         if self._owner:
-            await self._caller.engine.drain(_DRAIN_SECONDS)
-            await self._transport.aclose()
+            try:
+                await self._caller.engine.drain(_DRAIN_SECONDS)
+            finally:
+                await self._transport.aclose()
+                await self._caller.engine.release()
+            if self._caller.journal is not None:
+                await self._caller.journal.aclose()
+
+    async def resume(self, write: PendingWrite, /) -> dict[str, Any]:
+        """Finish a write that the journal lists as pending: the answer's JSON object, as a dict.
+
+        Within 25 minutes of its first send the same bytes go out under the same key, if the key is known to reach
+        Chargebee or the record has an id of its own; else it is looked up. Raises what the call would have raised,
+        `OutcomeUnknown` when neither can be done, `ConfigurationError` without a journal.
+        """
+        return await self._caller.resume(write, lambda response: dict(as_mapping(response.body)))
 
     def using(self, connection: str, /) -> Self:
         """The same client and pool, through another connection."""
@@ -189,19 +215,25 @@ class Gateway(Resources):
 
         The file appears under its name only when it is whole; as bytes it may have `Settings.max_response_bytes`.
         Raises `RequestError` for a URL that is not https (http is spoken to this machine alone), `TransportError`
-        when the file cannot be had whole.
+        when the file cannot be had whole, or comes slower than 1 kB a second for `Timeouts.read_seconds`.
         """
         link = source if isinstance(source, str) else source.download_url
         _check_link(link)
-        async with self._transport.stream(link, self.settings.timeouts) as chunks:
-            if to is not None:
-                return await write_atomically(Path(to), chunks)
-            body = Body(encoding="", limit=self.settings.max_response_bytes, status=200)
-            async for chunk in chunks:
-                body.feed(chunk)
-            return body.finish()
+        timeouts = self.settings.timeouts
+        pace = Pace(least=_DOWNLOAD_BYTES_PER_SECOND, window=timeouts.read_seconds)
+        with self._caller.engine.visit():
+            async with self._transport.stream(link, timeouts) as answered:
+                chunks = paced(answered, pace, self._caller.engine.clock.monotonic)
+                if to is not None:
+                    return await write_atomically(Path(to), chunks)
+                body = Body(encoding="", limit=self.settings.max_response_bytes, status=200)
+                async for chunk in chunks:
+                    body.feed(chunk)
+                return body.finish()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_caller"):  # in a traceback of `__init__` that shows variables
+            return "<Gateway that could not be made>"
         connection = self._caller.options.connection
         return f"<Gateway {self.settings.gateway_url}{'' if connection is None else f' connection={connection}'}>"
 

@@ -19,6 +19,7 @@ __all__ = ["Limits", "Retry", "Secret", "Settings", "Timeouts"]
 
 GATEWAY_URL = "https://gateway.maton.ai"
 CONTROL_URL = "https://ctrl.maton.ai"
+_IDEMPOTENCY = "AIOCHARGEBEE_GW_IDEMPOTENCY"
 
 
 class Secret:
@@ -119,16 +120,20 @@ class Retry:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How fast this client may go.
+    """How fast this client may go; what all processes together may, with a `Gateway(limiter=...)`.
 
     `account_per_second`: requests per second for the Maton account, all its apps together. `site_per_minute`: requests
-    per minute for the Chargebee site, None when the plan is not known (the client then adapts to the server's 429),
-    `math.inf` for none. `concurrency`: requests under way at once.
+    per minute for the Chargebee site, None when the plan is not known (each process then learns from the server's 429
+    what is left for it), `math.inf` for none. `concurrency`: requests of this client under way at once; where it speaks
+    to several sites, none gets more than three quarters of them. `get_concurrency` and `post_concurrency`: the same for
+    each site. Chargebee refuses a site's 51st GET, and on test sites its 51st POST (live: its 101st), at once.
     """
 
     account_per_second: float = attrs.field(default=10, validator=_positive)
     site_per_minute: float | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
     concurrency: int = attrs.field(default=40, validator=_count)
+    get_concurrency: int = attrs.field(default=50, validator=_count)
+    post_concurrency: int = attrs.field(default=50, validator=_count)
 
 
 @attrs.frozen(kw_only=True)
@@ -153,9 +158,18 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Settings with the two origins taken from `AIOCHARGEBEE_GW_GATEWAY_URL` and `AIOCHARGEBEE_GW_CONTROL_URL`."""
+        """Settings with what the environment says.
+
+        `AIOCHARGEBEE_GW_GATEWAY_URL` and `AIOCHARGEBEE_GW_CONTROL_URL` are the two origins,
+        `AIOCHARGEBEE_GW_IDEMPOTENCY` is "auto" or "verified", which `aiochargebee-gw doctor --test-site` finds out.
+        Raises `ConfigurationError`.
+        """
         env = os.environ if environ is None else environ
+        idempotency = env.get(_IDEMPOTENCY) or "auto"
+        if idempotency not in ("auto", "verified"):
+            raise ConfigurationError(f'{_IDEMPOTENCY} must be "auto" or "verified", not {idempotency!r}')
         return cls(
+            idempotency="verified" if idempotency == "verified" else "auto",
             gateway_url=env.get("AIOCHARGEBEE_GW_GATEWAY_URL") or GATEWAY_URL,
             control_url=env.get("AIOCHARGEBEE_GW_CONTROL_URL") or CONTROL_URL,
         )

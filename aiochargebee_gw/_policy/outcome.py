@@ -20,7 +20,19 @@ from ..errors import (
     TransportError,
 )
 
-__all__ = ["KEY_SECONDS", "RULES", "Ability", "Effect", "Key", "Verdict", "ability", "effect", "settles", "verdict"]
+__all__ = [
+    "KEY_SECONDS",
+    "RULES",
+    "Ability",
+    "Effect",
+    "Key",
+    "Verdict",
+    "ability",
+    "effect",
+    "settles",
+    "still_open",
+    "verdict",
+]
 
 KEY_SECONDS = 25 * 60.0
 """How long after its first send a request may go out again under its key: Chargebee keeps keys for 30 minutes."""
@@ -52,6 +64,12 @@ RULES: dict[Effect, dict[Ability, Verdict]] = {
 }
 # fmt: on
 
+_NOT_FORWARDED = (301, 302, 307, 308)
+"""Redirects to another place for the same request. Others may follow upon what was done (303: "see other")."""
+
+_SITE_WIDE = frozenset(("site_not_found", "resource_limit_exhausted", "resource_limit_exceeded"))
+"""Refusals that look at the site, and may come before the idempotency key is looked at."""
+
 _NOTHING_DONE = frozenset(("api_request_limit_exceeded", "lock_timeout", "site_read_only_mode", "site_not_ready"))
 
 
@@ -77,11 +95,11 @@ def effect(error: Exception, phase: str) -> Effect:
     status = error.status if isinstance(error, InvalidResponse) else None
     if status is None:
         return "maybe"
-    if 300 <= status < 400:
+    if status in _NOT_FORWARDED:
         return "refused"
-    if status >= 500:
+    if status >= 500 or status == 408:
         return "maybe"
-    if status >= 400 or isinstance(error, ResponseTooLarge) or (isinstance(error, DecodeError) and error.path != "$"):
+    if status >= 300 or isinstance(error, ResponseTooLarge) or (isinstance(error, DecodeError) and error.path != "$"):
         return "unreadable"
     return "done"
 
@@ -89,7 +107,8 @@ def effect(error: Exception, phase: str) -> Effect:
 def _answered(error: ApiError) -> Effect:
     if isinstance(error, GatewayRateLimited) or error.code in _NOTHING_DONE:
         return "none"
-    if error.status == 429 or error.status >= 500:
+    if error.status in (408, 429) or error.status >= 500:
+        # 408 is said by proxies too: of one that gave up, nobody knows what it had passed on.
         return "maybe"
     if error.code == "duplicate_entry" or (error.status == 409 and error.code == "invalid_state_for_request"):
         return "exists"
@@ -111,4 +130,15 @@ def settles(error: Exception) -> bool:
     if not isinstance(error, ChargebeeError) or error.code is None:
         # A refusal of the gateway's never came as far as the key.
         return False
-    return 400 <= error.status < 500 and error.status not in (401, 403, 409, 429) and error.code != "duplicate_entry"
+    if error.code == "duplicate_entry" or error.code in _SITE_WIDE:
+        return False
+    return 400 <= error.status < 500 and error.status not in (401, 403, 408, 409, 429)
+
+
+def still_open(error: Exception) -> bool:
+    """Whether an attempt in doubt may still be under way at the server.
+
+    Only an answer of Chargebee's own ends it: one that broke off on the network, and one for which a proxy answered
+    (502, 504), may yet be carried out.
+    """
+    return not (isinstance(error, ApiError) and error.code is not None)

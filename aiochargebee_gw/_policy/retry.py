@@ -11,6 +11,9 @@ from ..settings import Retry
 
 __all__ = ["Again", "Budget", "Stop", "decide"]
 
+_LONGEST_WAIT = 120.0
+"""Seconds: a `Retry-After` above it is for the caller to decide about, whatever the deadline."""
+
 
 @attrs.frozen
 class Again:
@@ -21,7 +24,7 @@ class Again:
 
 @attrs.frozen
 class Stop:
-    """Give up: the policy's attempts, its deadline or the budget are spent (`reason`)."""
+    """Give up: the policy's attempts or its deadline are spent, or the server asks for too long a wait (`reason`)."""
 
     reason: str
 
@@ -30,11 +33,13 @@ def decide(policy: Retry, error: Exception, *, attempt: int, left: float, jitter
     """What follows attempt number *attempt* (from 1), which failed with *error*.
 
     *left* is seconds until the deadline, *jitter* a random number from 0 to 1. A `Retry-After` is kept to, up to the
-    deadline; the random pause comes on top of nothing ("full jitter").
+    deadline and to 120 seconds; the random pause comes on top of nothing ("full jitter").
     """
     if attempt >= policy.attempts:
         return Stop("attempts")
     wait = _pause(policy, error, attempt, jitter)
+    if isinstance(error, ApiError) and error.retry_after is not None and wait > _LONGEST_WAIT:
+        return Stop("wait")
     return Again(wait) if wait < left else Stop("deadline")
 
 

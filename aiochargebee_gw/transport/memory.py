@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from .._wire.message import Request, Response
+from ..errors import TransportError
 from ..settings import Timeouts
 from .base import Trace
 
@@ -26,7 +27,11 @@ class MemoryTransport:
     async def send(self, request: Request, timeouts: Timeouts, trace: Trace) -> Response:
         self.requests.append(request)
         trace.phase = "sent"
-        return await self._handler(request)
+        try:
+            return await self._handler(request)
+        except TransportError as error:
+            trace.phase = "sent" if error.sent else "unsent"
+            raise
 
     @asynccontextmanager
     async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:

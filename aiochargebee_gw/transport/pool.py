@@ -1,4 +1,4 @@
-"""The pool: one aiohttp session for each running loop. The only module that imports aiohttp's client.
+"""The pool: one aiohttp session for each running loop. With `connector`, the only importer of aiohttp's client.
 
 Four things of aiohttp are switched off, each with its reason: redirects (the key, the connection id and the body would
 follow them), its silent second send of a GET (outside of every limit and count), its inflating (a cut stream passes for
@@ -8,15 +8,18 @@ whole, and there is no cap), and the environment's proxies (a key is not handed 
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import ssl
-from collections.abc import AsyncIterator
+import time
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import aiohttp
 import anyio
 import anyio.to_thread
+import attrs
 from yarl import URL
 
 from .._wire.body import Body
@@ -32,7 +35,9 @@ from ..errors import (
 )
 from ..settings import Timeouts
 from .base import Trace
+from .connector import CURRENT, Connector, Tracked
 from .credentials import Credentials
+from .deadlines import Deadlines
 
 __all__ = ["Pool"]
 
@@ -42,59 +47,96 @@ _KEEP_ALIVE_SECONDS = 15.0
 _LARGE_BYTES = 512 * 1024
 
 
-class Pool:
-    """A `Transport` over aiohttp. Opening is lazy; the object outlives loops, its sessions do not."""
+@attrs.frozen
+class _Opened:
+    """A session, the deadlines of its requests, and what closes both when their loop shuts down."""
 
-    def __init__(self, credentials: Credentials, *, max_response_bytes: int, user_agent: str) -> None:
+    session: aiohttp.ClientSession
+    deadlines: Deadlines
+    guard: AsyncGenerator[None, None]
+
+
+class Pool:
+    """A `Transport` over aiohttp. Opening is lazy; the object outlives loops, its sessions do not.
+
+    *now* is the clock by which a connection's idle time is told, in seconds.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        max_response_bytes: int,
+        user_agent: str,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._credentials = credentials
         self._max_response_bytes = max_response_bytes
         self._user_agent = user_agent
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._now = now
+        self._sessions: dict[asyncio.AbstractEventLoop, _Opened] = {}
         self._ssl: ssl.SSLContext | None = None
         self._certificates = anyio.Lock()
         self._closed = False
 
     async def send(self, request: Request, timeouts: Timeouts, trace: Trace) -> Response:
-        session = await self._session(request.url)
-        status: int | None = None
+        opened = self._found(request.url) or await self._opened(request.url)
+        token = CURRENT.set(trace)
+        answer: aiohttp.ClientResponse | None = None
         try:
-            async with session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                # Made here and held by nobody: a traceback that shows variables must not show a key.
-                headers={**request.headers, **self._credentials.header(request.url)},
-                data=_payload(request.body),
-                timeout=_timeout(timeouts),
-                allow_redirects=False,
-                ssl=self._ssl or True,
-                trace_request_ctx=trace,
-            ) as answer:
-                status = answer.status
+            with opened.deadlines.within(timeouts.read_seconds):
+                answer = await opened.session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    # Made here and held by nobody: a traceback that shows variables must not show a key.
+                    headers={**request.headers, **self._credentials.header(request.url)},
+                    data=_payload(request.body),
+                    timeout=_connecting(timeouts.connect_seconds),
+                    allow_redirects=False,
+                    ssl=self._ssl or True,
+                )
                 trace.phase = "headers"
-                return Response(
+                found = Response(
                     status=answer.status,
                     headers={name.lower(): value for name, value in answer.headers.items()},
                     body=await self._read(answer, trace),
                 )
+                return self._credentials.without_key(found)
         except _FOREIGN as error:
+            status = None if answer is None else answer.status
+            _forget_frames(error)
             raise _translated(error, sent=trace.sent, status=status) from _harmless(error)
+        except BaseException as error:
+            _forget_frames(error)
+            raise
+        finally:
+            CURRENT.reset(token)
+            if answer is not None and not answer.closed:
+                # Read to its end it has given its connection back; what was not read is of no use to anybody.
+                answer.close()
 
     @asynccontextmanager
     async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
-        session = await self._session(url)
+        opened = self._found(url) or await self._opened(url)
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=timeouts.connect_seconds, sock_read=timeouts.read_seconds
         )
+        trace = Trace()
+        token = CURRENT.set(trace)
         try:
-            answer = await session.get(
-                url,
-                headers={"Accept-Encoding": "identity"},
-                timeout=timeout,
-                allow_redirects=False,
-                ssl=self._ssl or True,
-            )
+            # The timeout between two reads does not end a head that comes byte by byte.
+            with opened.deadlines.within(timeouts.connect_seconds + timeouts.read_seconds):
+                answer = await opened.session.get(
+                    url,
+                    headers={"Accept-Encoding": "identity"},
+                    timeout=timeout,
+                    allow_redirects=False,
+                    ssl=self._ssl or True,
+                )
         except _FOREIGN as error:
-            raise _translated(error, sent=False) from _harmless(error)
+            raise _translated(error, sent=trace.sent) from _harmless(error)
+        finally:
+            CURRENT.reset(token)
         async with answer:
             _check_download(answer)
             yield _chunks(answer)
@@ -105,20 +147,28 @@ class Pool:
 
     async def aclose(self) -> None:
         self._closed = True
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        opened = self._sessions.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await opened.guard.aclose()
 
     async def _read(self, answer: aiohttp.ClientResponse, trace: Trace) -> bytes:
         body = Body(
             encoding=answer.headers.get("Content-Encoding", ""), limit=self._max_response_bytes, status=answer.status
         )
-        async for chunk in answer.content.iter_any():
+        content = answer.content
+        while chunk := await content.readany():
             trace.received_bytes += len(chunk)
             body.feed(chunk)
         return body.finish()
 
-    async def _session(self, url: str) -> aiohttp.ClientSession:
+    def _found(self, url: str) -> _Opened | None:
+        """What is open on the running loop, None where something has to be opened or refused first."""
+        if self._closed or (self._ssl is None and url.startswith("https:")):
+            return None
+        opened = self._sessions.get(asyncio.get_running_loop())
+        return None if opened is None or opened.session.closed else opened
+
+    async def _opened(self, url: str) -> _Opened:
         if url.startswith("https:") and self._ssl is None:
             async with self._certificates:
                 if self._ssl is None:
@@ -126,27 +176,54 @@ class Pool:
                     self._ssl = await anyio.to_thread.run_sync(ssl.create_default_context)
         if self._closed:
             raise ConfigurationError("this client is closed; make a new one, or use it in `async with`")
+        await self._forget_ended_loops()
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            # A loop that ended without aclose() takes its session with it; the next loop opens its own.
-            self._sessions = {known: kept for known, kept in self._sessions.items() if not known.is_closed()}
-            session = self._sessions[loop] = self._open()
-        return session
+        if loop not in self._sessions:
+            self._sessions[loop] = self._open(loop)
+            await anext(self._sessions[loop].guard)
+        return self._sessions[loop]
 
-    def _open(self) -> aiohttp.ClientSession:
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_mark_sent)
+    async def _forget_ended_loops(self) -> None:
+        for loop, opened in list(self._sessions.items()):
+            if loop.is_closed() or opened.session.closed:
+                self._sessions.pop(loop, None)
+                # Where nobody shut the loop down before it was closed: a session that is marked closed says nothing.
+                await opened.session.close()
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> _Opened:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            connector=Connector(now=self._now, limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            request_class=Tracked,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
             headers={"User-Agent": self._user_agent},
-            trace_configs=[tracing],
         )
         session._retry_connection = False
-        return session
+        deadlines = Deadlines(loop)
+        return _Opened(session, deadlines, _until_shutdown(session, deadlines))
+
+    def __del__(self) -> None:
+        if any(not loop.is_closed() and not opened.session.closed for loop, opened in self._sessions.items()):
+            # With tracemalloc the warning shows where this pool was made.
+            warnings.warn("a Gateway was left open: use `async with` or aclose()", ResourceWarning, 2, self)
+        # Without their references the guards close what is open, on their loops.
+        self._sessions.clear()
+
+
+async def _until_shutdown(session: aiohttp.ClientSession, deadlines: Deadlines) -> AsyncGenerator[None, None]:
+    """Closes both when this generator is closed: by the pool, when it is dropped, or by the loop's shutdown, which
+    closes the generators that were begun on it (`asyncio.run` does that)."""
+    try:
+        yield
+    finally:
+        deadlines.close()
+        await session.close()
+
+
+@functools.lru_cache(maxsize=32)
+def _connecting(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
@@ -174,17 +251,6 @@ def _check_download(answer: aiohttp.ClientResponse) -> None:
         raise InvalidResponse("the download does not tell where it ends", status=status)
 
 
-async def _mark_sent(
-    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    if context.trace_request_ctx is not None:
-        context.trace_request_ctx.phase = "sent"
-
-
-def _timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=timeouts.read_seconds, sock_connect=timeouts.connect_seconds)
-
-
 def _translated(error: Exception, *, sent: bool, status: int | None = None) -> TransportError:
     """Our error for one of aiohttp's or the system's, without their text: it may hold a URL with its query."""
     if isinstance(error, TransportError):
@@ -202,6 +268,14 @@ def _translated(error: Exception, *, sent: bool, status: int | None = None) -> T
     if not sent:
         return ConnectFailed("the connection broke before the request was sent", sent=False)
     return ConnectionLost("the connection broke before the answer came", sent=True)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """aiohttp's frames hold the headers: a traceback that shows variables, of a cancelled call even, must not."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        _forget_frames(error.__cause__)
+        error = error.__context__
 
 
 def _harmless(error: Exception) -> Exception | None:
