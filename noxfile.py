@@ -10,6 +10,8 @@ nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+# Everything but what a session of its own is for.
+FULL = ".[cli,otel,parquet,redis,speed,zstd]"
 
 
 def group(*names: str) -> list[str]:
@@ -21,7 +23,7 @@ def group(*names: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """The tests, with branch coverage of the hand-written code; arguments go to pytest (and then without a floor)."""
     # The official SDK is what the catalogue is compared with.
-    session.install("-e", ".[cli,speed]", *group("test", "bench"))
+    session.install("-e", FULL, *group("test", "bench"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
@@ -31,28 +33,28 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def matrix(session: nox.Session) -> None:
     """The tests on every supported Python that is installed."""
-    session.install("-e", ".[cli,speed]", *group("test"))
+    session.install("-e", FULL, *group("test"))
     session.run("python", "-m", "pytest", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """The long forms of the fault, limit and memory tests, with the counts of the goal table."""
-    session.install("-e", ".[cli,speed]", *group("test", "bench"))
+    session.install("-e", FULL, *group("test", "bench"))
     session.run("python", "-m", "pytest", "-m", "soak", *session.posargs)
 
 
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Mistakes made in copies of the package, which the tests must notice: how many, and from which seed."""
-    session.install("-e", ".[cli,speed]", *group("test"))
+    session.install("-e", FULL, *group("test"))
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy strict and pyright on everything; the public API's types must be complete."""
-    session.install("-e", ".[cli,speed,keyring]", "nox", *group("test", "types", "bench"))
+    session.install("-e", FULL, "keyring>=25", "nox", *group("test", "types", "bench"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "aiochargebee_gw")
@@ -84,6 +86,6 @@ def catalogue(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, beside the official SDK; each prints ratios of one run."""
-    session.install("-e", ".[speed]", *group("bench"))
-    for name in session.posargs or ["decode", "imports"]:
+    session.install("-e", FULL, *group("test", "bench"))
+    for name in session.posargs or ["decode", "imports", "pool", "limiter", "export"]:
         session.run("python", f"benchmarks/{name}.py")

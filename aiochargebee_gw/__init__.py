@@ -58,10 +58,15 @@ if TYPE_CHECKING:
     from .filters import Filter as Filter
     from .filters import Sort as Sort
     from .gateway import Gateway as Gateway
+    from .logs import LoggingObserver as LoggingObserver
     from .observe import Observer as Observer
     from .observe import Stats as Stats
     from .pagination import Page as Page
     from .pagination import Pages as Pages
+    from .parallel import Parallel as Parallel
+    from .parallel import ParallelState as ParallelState
+    from .parallel import ParallelStream as ParallelStream
+    from .parallel import WindowPage as WindowPage
     from .settings import Limits as Limits
     from .settings import Retry as Retry
     from .settings import Settings as Settings
@@ -84,8 +89,10 @@ _HOMES = {
     ),
     "filters": ("Filter", "Sort"),
     "gateway": ("Gateway",),
+    "logs": ("LoggingObserver",),
     "observe": ("Observer", "Stats"),
     "pagination": ("Page", "Pages"),
+    "parallel": ("Parallel", "ParallelState", "ParallelStream", "WindowPage"),
     "settings": ("Limits", "Retry", "Settings", "Timeouts"),
     "streams": ("Prefetch", "Stream"),
 }  # fmt: skip

@@ -27,5 +27,6 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "MATON_CONNECTION",
         "AIOCHARGEBEE_GW_GATEWAY_URL",
         "AIOCHARGEBEE_GW_CONTROL_URL",
+        "AIOCHARGEBEE_GW_IDEMPOTENCY",
     ):
         monkeypatch.delenv(name, raising=False)

@@ -25,7 +25,7 @@ class DuplicateKey(ValueError):
 def loads(document: bytes) -> Any:
     """*document* as plain Python values; half a surrogate pair stays half. Raises `ValueError` or `RecursionError`."""
     # Decoded here: json would guess at UTF-16, and take a byte order mark.
-    return json.loads(document.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    return _strict.decode(document.decode("utf-8"))
 
 
 def check_envelope(body: bytes, rows: Sequence[Any]) -> None:
@@ -75,3 +75,6 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError("a number is out of range")
     return number
+
+
+_strict = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import math
 import os
 from collections.abc import Sequence
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from .._policy.limits import Trips
@@ -30,11 +30,11 @@ _SCHEMES = ("redis://", "rediss://", "unix://")
 _SETTLE_SECONDS = 1.25
 
 # Members whose score is a time, in microseconds: r<token> under way, until its lease ends; d<token> done, until a
-# period has passed; `closed` until its time comes. Members that say something else have a negative score: `seen` (when
-# somebody last asked), `fastest` (the
-# fastest round trip of any process), `trips` (how many there were), `fresh` (until when a Redis that has
-# forgotten everything is told of what was sent without it). One key, so that all of it expires together.
-_SCRIPT = """
+# period has passed; `closed` until its time comes. The score of members that say something else is negative: `seen`
+# (when somebody last asked), `fastest`, `trips` and `total` (the fastest round trip, how many there were, their sum),
+# `fresh` (until when a Redis that has forgotten everything is told of what was sent without it). All of it is one key,
+# so that it expires together.
+_TEXT = """
 local key, action = KEYS[1], ARGV[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -68,15 +68,19 @@ if action == 'reserve' then
 
 elseif action == 'give_back' then
   local token, at, sent, limit = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
-  local period, fastest = tonumber(ARGV[6]), tonumber(ARGV[7])
+  local period, trip = tonumber(ARGV[6]), tonumber(ARGV[7])
   redis.call('ZREM', key, 'r' .. token)
   if sent == '1' then
     at = now + period
-    if fastest > 0 then
-      local known, warm = -score('fastest'), -redis.call('ZINCRBY', key, -1, 'trips') - limit
-      if known > 0 and known < fastest then fastest = known end
+    if trip > 0 then
+      local count = -redis.call('ZINCRBY', key, -1, 'trips')
+      local total = -redis.call('ZINCRBY', key, -trip, 'total')
+      local fastest, warm = -score('fastest'), count - limit
+      if fastest == 0 or trip < fastest then fastest = trip end
       redis.call('ZADD', key, -fastest, 'fastest')
-      if warm >= WARM then at = at - fastest * math.min(MOST, 1 - 1 / math.sqrt(warm)) end
+      if warm >= $warm then
+        at = at - math.max(0, $share * fastest - $spread * (total / count - fastest) / math.sqrt(warm))
+      end
     end
   end
   if at > now then redis.call('ZADD', key, at, 'd' .. token) end
@@ -85,7 +89,7 @@ elseif action == 'give_back' then
 elseif action == 'close' then
   local at = now + tonumber(ARGV[2])
   if at > score('closed') then redis.call('ZADD', key, at, 'closed') end
-  redis.call('ZREM', key, 'trips', 'fastest')
+  redis.call('ZREM', key, 'trips', 'total', 'fastest')
   keep(at - now)
 
 elseif action == 'join' then
@@ -101,7 +105,8 @@ elseif action == 'join' then
   keep(settle + 2 * period)
 end
 return {0, 0, 0}
-""".replace("WARM", str(Trips.WARM)).replace("MOST", str(Trips.MOST))
+"""
+_SCRIPT = Template(_TEXT).substitute(warm=Trips.WARM, share=Trips.SHARE, spread=Trips.SPREAD)
 
 
 class RedisLimiter:
@@ -137,16 +142,14 @@ class RedisLimiter:
         self._client: Any = self._connect() if isinstance(server, str) else server
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sha = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-        self._tokens = (f"{os.urandom(8).hex()}{number:x}" for number in itertools.count())
 
     @property
     def processes(self) -> int:
         """How many processes share the limits at the most."""
         return self._processes
 
-    async def reserve(self, window: str, limit: float, period: float) -> Place:
+    async def reserve(self, window: str, token: str, limit: float, period: float) -> Place:
         """A place, also one that is free only in a moment, or none. Raises `OSError` or `TimeoutError`."""
-        token = next(self._tokens)
         args = (token, _whole(limit), _us(period), _us(self._lease))
         given, wait, until = await self._run(window, "reserve", *args)
         return Place(token if given else None, wait / 1e6, until)
@@ -165,7 +168,7 @@ class RedisLimiter:
     async def join(self, window: str, period: float, left: Sequence[float]) -> None:
         """Come back after a loss. Raises `OSError` or `TimeoutError`."""
         places = [_us(seconds) for seconds in left]
-        await self._run(window, "join", next(self._tokens), _us(period), _us(_SETTLE_SECONDS), *places)
+        await self._run(window, "join", os.urandom(8).hex(), _us(period), _us(_SETTLE_SECONDS), *places)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop, not those of a client of your own."""

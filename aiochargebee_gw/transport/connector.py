@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "Connector", "Tracked"]
 
 CURRENT: ContextVar[Trace] = ContextVar("CURRENT")
-"""The trace of the attempt that this task makes: aiohttp's own tracing would make an object and several calls for it."""
+"""The trace of the attempt that this task makes. aiohttp's own tracing makes an object and several calls for each."""
 
 _YOUNG_SECONDS = 2.0
 _READS = ("GET", "HEAD")

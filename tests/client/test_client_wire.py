@@ -271,7 +271,7 @@ async def test_a_cancelled_call_leaves_the_pool_whole() -> None:
                 await task
         assert await _list(gw)
         assert served == gw.stats.attempts == 41
-        assert gw._caller.engine._gates._concurrency.borrowed_tokens == 0
+        assert gw._caller.engine._gates._running == 0
 
 
 async def test_no_key_in_the_frames_of_a_failed_connection() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import anyio
@@ -32,3 +34,10 @@ class FakeClock:
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         return contextlib.nullcontext()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.Task[None]:
+        async def later() -> None:
+            await self.sleep(seconds)
+            callback()
+
+        return asyncio.get_running_loop().create_task(later())

@@ -249,7 +249,7 @@ async def test_a_deadline_in_doubt_is_doubt() -> None:
     clock = FakeClock()
 
     async def lost(request: Request) -> Response:
-        engine._gates._account.window.close(clock.now + 300)
+        engine._gates._account.close(clock.now + 300)
         raise errors.ConnectionLost("x", sent=True)
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
@@ -288,7 +288,7 @@ async def test_an_answer_is_read_within_the_attempt() -> None:
 async def test_a_throttled_site_leaves_the_others_alone() -> None:
     """Calls that wait for their own site hold no place that all share: another site's call goes through at once."""
     engine, _, clock, _ = _engine(OK, account_per_second=3, concurrency=2)
-    engine._gates._site("slow").window.close(clock.now + 50)
+    engine._gates.close("site", "slow", 50)
     gate = anyio.Event()
     clock.hold = gate
     async with anyio.create_task_group() as group:
@@ -331,7 +331,7 @@ async def test_a_waiter_in_front_that_gives_up_lets_the_next_pass() -> None:
     await anyio.wait_all_tasks_blocked()
     clock.hold.set()
     assert await second is OK
-    assert engine._gates._account._queue == []
+    assert engine._gates._turnstile.empty
 
 
 async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
@@ -353,7 +353,7 @@ async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
             await anyio.wait_all_tasks_blocked()
         gate.set()
         assert await asyncio.wait_for(asyncio.gather(*tasks), 5) == [OK] * len(tasks)
-        assert engine._gates._account._queue == []
+        assert engine._gates._turnstile.empty
 
 
 def test_waiters_of_a_closed_loop_are_forgotten() -> None:
@@ -372,12 +372,10 @@ def test_waiters_of_a_closed_loop_are_forgotten() -> None:
     tasks: list[asyncio.Task[Response]] = []
     loop = asyncio.new_event_loop()
     loop.run_until_complete(crowd())
-    assert len(engine._gates._account._queue) == 4
+    assert len(list(engine._gates._turnstile.waiting())) == 4
     for task in tasks:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
-    engine._gates._account.window._running = 0
-    engine._gates._concurrency = anyio.CapacityLimiter(5)
     engine._transport = MemoryTransport(_script([OK]))
     assert asyncio.run(_send(engine, READ)) is OK
     for task in tasks:
@@ -400,7 +398,7 @@ async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
 
     async def lost(request: Request) -> Response:
         sent.append(clock.now)
-        engine._gates._account.window.close(clock.now + 2400)
+        engine._gates._account.close(clock.now + 2400)
         raise errors.ConnectionLost("x", sent=True)
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
@@ -461,8 +459,8 @@ async def test_a_chargebee_429_closes_the_site_alone() -> None:
     body = b'{"api_error_code": "api_request_limit_exceeded"}'
     engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
     await _send(engine, READ)
-    assert engine._gates._site("").window.take(clock.now - 1) > 0
-    assert engine._gates._account.window.take(clock.now) == 0
+    assert engine._gates._site("").wait(0, clock.now - 1) > 0
+    assert engine._gates._account.wait(clock.now) == 0
 
 
 async def test_a_cancelled_waiter_gives_its_place_back() -> None:
@@ -480,7 +478,7 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
-    assert engine._gates._concurrency.borrowed_tokens == 0
+    assert engine._gates._running == 0
     assert await _send(engine, READ) is OK
 
 

@@ -16,14 +16,17 @@ PACKAGE = "aiochargebee_gw"
 
 # The first pattern that matches a module gives its layer.
 LAYERS: list[tuple[str, int]] = [
-    (r"(errors|settings|observe|_clock|_version)$", 0),
+    (r"(errors|settings|limiter|observe|logs|_clock|_version)$", 0),
     (r"_wire(\..*)?$", 1),
-    (r"(filters|_filter|_settle|_filter_check|_operation|_options|_page|_prepare|_record|_repair|_converter)$", 2),
+    (
+        r"(filters|_filter|_settle|_filter_check|_operation|_options|_page|_prepare|_record|_repair|_converter|_axis|_window|_track)$",
+        2,
+    ),
     (r"(records|params|fields)(\..*)?$", 2),
     (r"_policy(\..*)?$", 3),
     (r"transport(\..*)?$", 4),
-    (r"(_engine|_turnstile|_gates|_home|_call|_doubt|_recorder)$", 5),
-    (r"(_resource|pagination|streams|batches|windows|connections|gateway|_files)$", 6),
+    (r"(_engine|_turnstile|_gates|_site|_shared|_home|_call|_doubt|_recorder)$", 5),
+    (r"(_resource|pagination|streams|batches|windows|parallel|connections|gateway|_files|journal|_journal)$", 6),
     (r"resources(\..*)?$", 6),
     (r"(export|reconcile|sandbox|webhooks|testing|ext|cli)(\..*)?$", 7),
     (r"__init__$|__main__$", 8),
@@ -112,11 +115,11 @@ def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
 
 
 def test_the_pool_has_one_door() -> None:
-    """Only gateway.py names transport.pool, and only the pool imports aiohttp below the edges."""
+    """Only gateway.py names transport.pool, and only the pool and its connector import aiohttp below the edges."""
     users = {module for module in MODULES if "transport.pool" in _imports(module)[0]}
     assert users == {"gateway"}
     importers = {module for module in MODULES if "aiohttp" in _imports(module)[1] and _layer(module) < 7}
-    assert importers == {"transport.pool"}
+    assert importers == {"transport.pool", "transport.connector"}
 
 
 def test_the_engine_knows_transports_by_their_protocol() -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aiochargebee_gw import Retry, errors
-from aiochargebee_gw._policy.limits import Window
 from aiochargebee_gw._policy.outcome import verdict
 from aiochargebee_gw._policy.retry import Again, Budget, Stop, decide
 
@@ -92,73 +87,3 @@ def test_the_budget_is_a_share_of_recent_calls() -> None:
     assert sum(budget.take(policy, 1.0) for _ in range(100)) == 20
     assert not budget.take(policy, 9.9)
     assert sum(budget.take(policy, 11.5) for _ in range(100)) == 10
-
-
-@given(
-    st.integers(1, 12),
-    st.lists(st.tuples(st.floats(0, 0.4), st.floats(0.001, 2.0), st.floats(0, 1)), min_size=1, max_size=120),
-)
-def test_no_window_of_the_servers_holds_more_than_the_limit(
-    limit: int, steps: list[tuple[float, float, float]]
-) -> None:
-    """Whenever the server counts a request between its start and its end, no second ever holds more than allowed."""
-    window, now = Window(limit, 1.0), 0.0
-    running: list[tuple[float, float]] = []
-    arrivals: list[float] = []
-    for gap, duration, share in steps:
-        now += gap
-        while True:
-            for end, _ in sorted(item for item in running if item[0] <= now):
-                window.give_back(end, sent=True)
-            running = [item for item in running if item[0] > now]
-            wait = window.take(now)
-            if not wait:
-                break
-            now = min([now + wait, *(end for end, _ in running)])
-        running.append((now + duration, now))
-        arrivals.append(now + duration * share)
-    arrivals.sort()
-    for number, start in enumerate(arrivals):
-        # The server's own clock has no better grain than a microsecond.
-        assert sum(1 for moment in arrivals[number:] if moment < start + 1.0 - 1e-6) <= limit
-
-
-def test_a_naive_limiter_lets_too_many_through() -> None:
-    """The baseline: a bucket of ten that refills at ten a second admits nineteen in one second."""
-    tokens, admitted, now = 10.0, [], 0.0
-    while now < 3:
-        tokens = min(10.0, tokens + 0.01 * 10)
-        if tokens >= 1:
-            tokens -= 1
-            admitted.append(now)
-        now += 0.01
-    assert max(sum(1 for moment in admitted if start <= moment < start + 1) for start in admitted) >= 18
-
-
-def test_a_place_that_was_not_used_is_free_at_once() -> None:
-    """A request that never left does not count."""
-    window = Window(1, 1.0)
-    assert window.take(0.0) == 0
-    assert window.take(0.0) == math.inf
-    window.give_back(0.0, sent=False)
-    assert window.take(0.0) == 0
-    window.give_back(0.5, sent=True)
-    assert window.take(0.5) == 1.0
-    assert window.take(1.5) == 0
-
-
-def test_a_closed_window_lets_nobody_through() -> None:
-    """After a 429 everybody waits until the same moment; an earlier one does not shorten it."""
-    window = Window(math.inf, 1.0)
-    window.close(5.0)
-    window.close(3.0)
-    assert window.take(2.0) == 3.0
-    assert window.take(5.0) == 0
-
-
-def test_less_than_one_in_a_period_is_one_in_a_longer_one() -> None:
-    """Half a request per second is one in two seconds."""
-    window = Window(0.5, 1.0)
-    assert window.take(0.0) == 0
-    window.give_back(0.0, sent=True)
-    assert window.take(0.0) == 2.0

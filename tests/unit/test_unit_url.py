@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aiochargebee_gw import ConfigurationError, RequestError
 from aiochargebee_gw._wire.url import check_key, check_path, fill, origin
+from aiochargebee_gw.settings import Secret
 
 TEMPLATE = "/customers/{id}/contacts"
 
@@ -122,5 +123,5 @@ def test_a_bad_origin_names_its_setting(url: str) -> None:
 def test_keys_stay_where_they_belong(key: str, url: str) -> None:
     """Real keys never over http, sandbox keys never to another machine, and no error shows a key."""
     with pytest.raises(ConfigurationError) as caught:
-        check_key(key, url)
+        check_key(Secret(key), url)
     assert not key or key not in str(caught.value)
