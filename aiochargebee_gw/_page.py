@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 from operator import attrgetter
@@ -78,6 +79,7 @@ def _digest(offset: str) -> bytes:
     return hashlib.blake2b(offset.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+@functools.cache
 def record_class(name: str) -> type[Record]:
     """The class that an operation names as "customer.Customer"."""
     module, _, cls = name.partition(".")
@@ -85,6 +87,7 @@ def record_class(name: str) -> type[Record]:
     return found
 
 
+@functools.cache
 def answer_class(resource: str, name: str) -> type[Envelope]:
     """The class of an answer or a row, from the records of *resource*."""
     found: type[Envelope] = getattr(importlib.import_module(f"{__package__}.records.{resource}"), name)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import attrs
 
@@ -19,9 +20,9 @@ from ._prepare import Draft
 from ._window import ParallelState, Window
 from ._wire import document
 from ._wire.form import Pair
-from .errors import ConfigurationError, ConnectionLost, CursorExpired, RequestError
+from .errors import ConnectionLost, CursorExpired, RequestError
 from .pagination import Page, Pages
-from .streams import Found, Items, Stream
+from .streams import Block, Found, Items, Stream
 from .windows import AHEAD_PAGES, Ask, AskEnd, Part, Plan
 
 __all__ = ["Parallel", "ParallelState", "ParallelStream", "Split", "Window", "WindowPage"]
@@ -242,7 +243,7 @@ class ParallelStream(Stream[T]):
         await super().aclose()
 
 
-class Parallel(Generic[T]):
+class Parallel(Block[ParallelStream[T]]):
     """`async with pages.parallel(workers=8) as stream`: windows are read while yours are worked on.
 
     Leaving the block cancels what is under way. An error comes out of the stream.
@@ -265,28 +266,14 @@ class Parallel(Generic[T]):
         state = _state(pages, self._split, resume)
         limit = next((int(value) for key, value in pages._draft.query if key == "limit"), 100)
         plan = Plan(state, label=pages._operation.label, page_rows=limit, workers=workers, ordered=ordered)
-        self._gathering = _Gathering(pages, plan, self._split.field, workers, ordered=ordered)
-        self._items = items
+        gathering = _Gathering(pages, plan, self._split.field, workers, ordered=ordered)
         self._label = pages._operation.label
-        self._entered = False
+        super().__init__("parallel", ParallelStream(gathering, items, self._split), gathering)
 
     async def __aenter__(self) -> ParallelStream[T]:
-        if self._entered:
-            raise ConfigurationError("this parallel listing is in use or was used; call parallel() again")
-        self._entered = True
+        stream = await super().__aenter__()
         _log.log(logging.DEBUG if self._split.field else logging.WARNING, "%s: %s", self._label, self._split)
-        self._stream = ParallelStream(self._gathering, self._items, self._split)
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._gathering.run)
-        return self._stream
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._stream.aclose()
-        self._gathering.stop()
-        self._group.cancel_scope.cancel()
-        # The group is told of no exception: it would wrap yours into a group of exceptions.
-        await self._group.__aexit__(None, None, None)
+        return stream
 
 
 def _state(pages: Pages[Any, Any], split: Split, resume: ParallelState | None) -> ParallelState:

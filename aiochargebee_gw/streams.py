@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 
 from ._page import Trail
@@ -19,9 +20,10 @@ from .errors import ConfigurationError, ConnectionLost, DecodeError, PaginationE
 if TYPE_CHECKING:
     from .pagination import Page, Pages
 
-__all__ = ["Prefetch", "Stream", "Walk"]
+__all__ = ["Block", "Found", "Items", "Prefetch", "Stream", "Walk"]
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Stream[Any]")
 
 Found: TypeAlias = "tuple[str | None, Page[Any, Any]]"
 Items: TypeAlias = "Callable[[Page[Any, Any]], list[T | DecodeError]]"
@@ -144,7 +146,7 @@ class _Ahead:
         self._changed = anyio.Event()
         self.upcoming: str | None = walk.upcoming
 
-    async def fetch(self) -> None:
+    async def run(self) -> None:
         """Fetch, as far ahead as allowed. An error is kept for the consumer, who decides whether to try again."""
         while not self._ended:
             while self._failed is not None or self._fetched >= self._wanted + self._ahead:
@@ -199,7 +201,43 @@ class _Ahead:
         self._changed = anyio.Event()
 
 
-class Prefetch(Generic[T]):
+class _Feeder(Source, Protocol):
+    """A source that tasks of its own fill."""
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None:
+        """No more: what is cancelled from now on is cancelled by us."""
+        ...
+
+
+class Block(Generic[S]):
+    """`async with` around a stream that is fed by tasks, once. Leaving it cancels what is under way."""
+
+    def __init__(self, call: str, stream: S, feeder: _Feeder) -> None:
+        self._call = call
+        self._stream = stream
+        self._feeder = feeder
+        self._group: anyio.abc.TaskGroup | None = None
+
+    async def __aenter__(self) -> S:
+        if self._group is not None:
+            raise ConfigurationError(f"this {self._call} is in use or was used; call {self._call}() again")
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._feeder.run)
+        return self._stream
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stream.aclose()
+        self._feeder.stop()
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+            # The group is told of no exception: it would wrap yours into a group of exceptions.
+            await self._group.__aexit__(None, None, None)
+
+
+class Prefetch(Block[Stream[T]]):
     """`async with pages.prefetch(2) as stream`: pages are fetched ahead while yours are worked on.
 
     Leaving the block cancels what is under way. An error of a fetch comes out of the stream in its place.
@@ -208,25 +246,5 @@ class Prefetch(Generic[T]):
     def __init__(self, pages: Pages[Any, Any], ahead: int, items: Items[T]) -> None:
         if not isinstance(ahead, int) or isinstance(ahead, bool) or ahead < 1:
             raise RequestError("prefetch takes the number of pages to fetch ahead, 1 or more", field="prefetch")
-        self._pages = pages
-        self._number = ahead
-        self._items = items
-        self._entered = False
-
-    async def __aenter__(self) -> Stream[T]:
-        if self._entered:
-            raise ConfigurationError("this prefetch is in use or was used; call prefetch() again")
-        self._entered = True
-        self._ahead = _Ahead(Walk(self._pages), self._number)
-        self._stream: Stream[T] = Stream(self._ahead, self._items)
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._ahead.fetch)
-        return self._stream
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._stream.aclose()
-        self._ahead.stop()
-        self._group.cancel_scope.cancel()
-        # The group is told of no exception: it would wrap yours into a group of exceptions.
-        await self._group.__aexit__(None, None, None)
+        feeder = _Ahead(Walk(pages), ahead)
+        super().__init__("prefetch", Stream(feeder, items), feeder)

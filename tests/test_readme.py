@@ -30,8 +30,9 @@ def _compiled(text: str, number: int) -> CodeType:
 
 
 @pytest.mark.anyio
-async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The blocks run in their order, in one namespace, with a sandbox behind the environment's key and hosts."""
+    monkeypatch.chdir(tmp_path)
     async with Sandbox(records=120, catalog="both") as sandbox:
         monkeypatch.setenv("MATON_API_KEY", sandbox.api_key)
         monkeypatch.setenv("AIOCHARGEBEE_GW_GATEWAY_URL", sandbox.gateway_url)
@@ -44,7 +45,8 @@ async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert namespace["due"]
         assert namespace["everyone"]
         assert namespace["first"].auto_collection == "on"
-    assert len(PYTHON) == 8
+        assert namespace["same"].customer == namespace["made"].customer
+    assert len(PYTHON) == 10
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("aiochargebee-gw ")])
@@ -65,6 +67,16 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
     assert len(typed) == 2
     for line in typed:
         assert line in script
+
+
+def test_every_claim_names_a_test() -> None:
+    """What happens when things go wrong: each paragraph names tests, and they are there."""
+    section = README.partition("## What happens when things go wrong")[2].partition("\n## ")[0]
+    told = [part for part in section.split("\n\n")[2:] if part.startswith("**")]
+    named = [re.findall(r"§ `([^`]+)`", part) for part in told]
+    assert len(told) == 8
+    assert all(named)
+    assert [name for names in named for name in names if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_the_blocks_are_found() -> None:
