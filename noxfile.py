@@ -1,4 +1,4 @@
-"""Sessions: `nox -s tests soak mutants types lint generate catalogue bench`. Each installs what it needs for itself."""
+"""Sessions: `nox -s tests soak clients mutants types lint generate catalogue bench`. Each installs what it needs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ def soak(session: nox.Session) -> None:
     """The long forms of the fault, limit and memory tests, with the counts of the goal table."""
     session.install("-e", FULL, *group("test", "bench"))
     session.run("python", "-m", "pytest", "-m", "soak", *session.posargs)
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """The official Python and node SDKs and the Singer tap against the sandbox; what cannot be installed is skipped."""
+    session.install("-e", ".[cli]", *group("test", "bench"))
+    session.run("python", "-m", "pytest", "-m", "installs or not installs", "tests/clients", *session.posargs)
 
 
 @nox.session

@@ -14,7 +14,12 @@ from typing import Self
 
 import anyio.to_thread
 
-__all__ = ["Replacement", "drop_parts", "write_atomically"]
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own locks are all there is
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["FileLock", "Replacement", "drop_parts", "sync_folder", "write_atomically"]
 
 # What a filesystem says that has no second names for a file.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
@@ -49,6 +54,11 @@ class Replacement:
         """Append *data*."""
         self._file.write(data)
 
+    @property
+    def path(self) -> Path:
+        """Where the bytes are until they have their name: for who must write there by itself, before `commit`."""
+        return self._part
+
     def commit(self) -> None:
         """Make the bytes last, then give them the target's name."""
         self._file.flush()
@@ -60,7 +70,7 @@ class Replacement:
             self._publish()
             self._committed = True
             _parts.discard(self._part)
-        _sync_folder(self._target.parent)
+        sync_folder(self._target.parent)
 
     def _publish(self) -> None:
         if self._replace:
@@ -110,8 +120,43 @@ def drop_parts() -> None:
             os.unlink(part)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself must survive a power cut; not every system lets a folder be synced.
+class FileLock:
+    """A claim on *path* that no other process has, made with its file: `flock`, which ends with the process however it
+    ends. Only its owner may read the file. Raises `BlockingIOError` when somebody else has it, `OSError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = -1
+        # Whoever had it may have removed the file between our opening and our claim.
+        while self._handle < 0:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if fcntl is not None:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(handle, path):
+                    self._handle = handle
+            finally:
+                if self._handle < 0:
+                    os.close(handle)
+
+    def release(self) -> None:
+        """Give it back. Safe to call twice."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a name that was given or taken in *folder* last, where the system can.
+
+    The rename itself must survive a power cut.
+    """
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -45,6 +45,7 @@ _NO_CONNECTION = "see which there are: aiochargebee-gw connections list"
 # What the library calls them, and the command line.
 _SPELLED = (
     (re.compile(r"; force replaces it\b"), "; --force replaces it"),
+    (re.compile(r"; resume goes on with it\b"), "; --resume goes on with it"),
     (re.compile(r"\bRetry\.deadline_seconds\b"), "--deadline"),
 )
 _secrets: set[str] = set()

@@ -27,9 +27,17 @@ COMMANDS = {
         "names its idempotency key."
     ),
     "export": (
-        "Every row of a resource into a file, or down a pipe.\n\n"
-        "A file appears when it is whole, and not at all after an error. With --json a line at the end says what was "
-        "done: rows, requests, seconds, path, sha256; on stdout, or on stderr where the rows go to stdout."
+        "Every row of a resource into a file, or down a pipe; several into a folder.\n\n"
+        "What is read goes into a journal, from which the file is made when all is there: a run that ended in the "
+        "middle, however, is gone on with by --resume (exit code 3, or 130 when interrupted). Beside the file a "
+        "manifest says what is in it, as of when. With --json a line at the end says what was done: rows, requests, "
+        "seconds, path, sha256; on stdout, or on stderr where the rows go to stdout."
+    ),
+    "sync": (
+        "Resources in one SQLite file, brought up to date by every run.\n\n"
+        "The first run reads everything, the next ones what has changed. Each resource is a view in it, so that plain "
+        "SQL works: select status, count(*) from subscriptions group by 1. A run that ended in the middle is gone on "
+        "with by the next."
     ),
     "sandbox": (
         "Run the sandbox as a server.\n\n"
@@ -38,8 +46,10 @@ COMMANDS = {
         "Ctrl-C (exit code 130) or SIGTERM (exit code 0)."
     ),
     "doctor": (
-        "Check key, gateway, connection and clock.\n\n"
-        "Reads one row and writes nothing. The exit code is 0 when nothing fails, else that of the failure."
+        "Check key, gateway, connection, clock, limits and, if you give one, a Redis.\n\n"
+        "Reads a row or two and writes nothing, except with --test-site: then it creates a customer twice under one "
+        "idempotency key and deletes it, which tells whether the key reaches Chargebee. It asks first. The exit code "
+        "is 0 when nothing fails, else that of the failure."
     ),
 }
 

@@ -6,7 +6,7 @@ import importlib
 import math
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ import attrs
 
 from .._wire.url import check_key, is_loopback, origin
 from ..errors import ConfigurationError, RequestError
-from ..settings import Limits, Retry, Settings
+from ..settings import Limits, Retry, Secret, Settings
 from ._failures import BadKey, NoKey, protect
 from ._output import say
 
 if TYPE_CHECKING:
     from ..gateway import Gateway
+    from ..observe import Observer
     from ._options import Common
 
 __all__ = ["find_key", "key_read_ahead", "open_gateway", "settings_of"]
@@ -34,23 +35,25 @@ _from_file: ContextVar[str | BadKey | None] = ContextVar("_from_file", default=N
 
 
 @asynccontextmanager
-async def open_gateway(options: Common, *, retry: Retry | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    options: Common, *, retry: Retry | None = None, observers: Iterable[Observer] = ()
+) -> AsyncIterator[Gateway]:
     """A gateway as the options say, or one in front of a sandbox of its own. *retry* is the command's own policy."""
     settings = settings_of(options, retry or Retry())
     if options.sandbox:
-        async with _sandboxed(options, settings) as gw:
+        async with _sandboxed(options, settings, observers) as gw:
             yield gw
         return
     from ..gateway import Gateway
 
     key = find_key(options)
     _check_places(key, settings)
-    async with Gateway(key, connection=options.connection, settings=settings) as gw:
+    async with Gateway(key, connection=options.connection, settings=settings, observers=observers) as gw:
         yield gw
 
 
 @asynccontextmanager
-async def _sandboxed(options: Common, settings: Settings) -> AsyncIterator[Gateway]:
+async def _sandboxed(options: Common, settings: Settings, observers: Iterable[Observer]) -> AsyncIterator[Gateway]:
     from ..sandbox import Sandbox
 
     # Our own limits would only slow it down: it has none.
@@ -60,7 +63,7 @@ async def _sandboxed(options: Common, settings: Settings) -> AsyncIterator[Gatew
         customers = f"{options.sandbox_records} made-up customers"
         say(f"sandbox: {customers} at {sandbox.url}, {catalogs}; nothing leaves this machine")
         connection = options.connection or sandbox.connection_id
-        async with sandbox.gateway(settings=settings, connection=connection) as gw:
+        async with sandbox.gateway(settings=settings, connection=connection, observers=observers) as gw:
             yield gw
 
 
@@ -91,7 +94,7 @@ def _check_places(key: str, settings: Settings) -> None:
     for option, url in (("--gateway-url", settings.gateway_url), ("--control-url", settings.control_url)):
         place = origin(url, option)
         try:
-            check_key(key, place)
+            check_key(Secret(key), place)
         except ConfigurationError as error:
             raise ConfigurationError(f"{option} {place}: {error}") from error
 
@@ -108,7 +111,7 @@ def find_key(options: Common) -> str:
         raise NoKey(f"no API key: set {_VARIABLE}, or give --api-key-file, or try --sandbox")
     protect(key)
     try:
-        check_key(key)
+        check_key(Secret(key))
     except ConfigurationError as error:
         raise BadKey(f"{place}: {error}") from error
     return key

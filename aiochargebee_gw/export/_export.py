@@ -1,29 +1,51 @@
-"""The export itself: pages in, lines out, in order."""
+"""The export itself: one list into one place, or several into a folder."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-import anyio.to_thread
+import anyio
+import attrs
 
 from ..errors import RequestError
-from ._lines import identity, line
-from ._report import ExportReport, Progress
-from ._sinks import Sink, Writable, choose
+from ..pagination import Pages
+from ._desk import Desk
+from ._formats import Format, check_format
+from ._job import Job
+from ._manifest import Part, write_manifest
+from ._output import Writable
+from ._places import Place, folder_at, place_at, refused
+from ._progress import Progress
+from ._report import ExportReport
+from ._stream import stream_to
+from ._together import together
 
-if TYPE_CHECKING:
-    from ..pagination import Page, Pages
+__all__ = ["check", "check_all", "export", "export_all"]
 
-__all__ = ["check", "export"]
+Rows = Literal["record", "envelope"]
+Tell = Callable[[Progress], None]
+_MANIFEST = "manifest.json"
 
 
-def check(to: str | PathLike[str] | Writable, *, force: bool = False) -> None:
+def check(
+    to: str | PathLike[str] | Writable,
+    *,
+    force: bool = False,
+    rows: Rows = "record",
+    journal: str | PathLike[str] | None = None,
+    resume: bool = True,
+) -> None:
     """Raise the `RequestError` that `export` would raise for *to*, without touching anything."""
-    choose(to, force=force)
+    if _stream(to) is None:
+        place = _place(to, force=force, resume=resume, journal=journal)
+        check_format(place.format, rows)
+    else:
+        check_format("jsonl", rows)
 
 
 async def export(
@@ -31,98 +53,131 @@ async def export(
     *,
     to: str | PathLike[str] | Writable,
     force: bool = False,
-    rows: Literal["record", "envelope"] = "record",
-    progress: Callable[[Progress], None] | None = None,
+    rows: Rows = "record",
+    workers: int = 8,
+    journal: str | PathLike[str] | None = None,
+    resume: bool = True,
+    progress: Tell | None = None,
 ) -> ExportReport:
-    """Write every record of a list to *to*: a path ending in `.jsonl` or `.csv`, `"-"` (JSONL on stdout), or a binary
+    """Write every record of a list to *to*: a path whose ending names the format, `"-"` (JSONL on stdout), or a binary
     stream (JSONL; it is not closed). The package's docstring says what the formats hold.
 
-    *force* replaces a file that exists; a symlink keeps pointing at what is replaced. Without it a file that somebody
-    makes meanwhile stays, too, and the export is refused at its end. *rows* is what a row becomes: its main record, or
-    the whole of it ("envelope"). *progress* is called on the loop after each page, and must return quickly.
+    A file is made from a journal beside it, `<to>.journal`, which is removed when all is done; *journal* names another
+    file for it, which stays. What an earlier call of the same query left in the journal, however it ended, is gone on
+    with; *resume=False* refuses that, and a journal of another query is refused always. *force* replaces a file that
+    exists (a symlink keeps pointing at what is replaced), and a journal that does not fit. Without it a file that
+    somebody makes meanwhile stays, too, and the export is refused at its end.
 
-    While rows are written, the next page is fetched. Raises `RequestError` before any request for a place that cannot
-    be written to, `OSError` when writing fails, and the errors of the list; no file remains then. A cancellation that
-    comes when the file has its name comes too late: the report is returned.
+    *workers* requests run at once where the list can be split. *rows* is what a row becomes: its main record, or the
+    whole of it ("envelope"; `.jsonl` and `.csv` only). *progress* is called on the loop after each page, and must
+    return quickly.
+
+    Raises `RequestError` before any request for a place that cannot be written to or a journal that does not fit,
+    `OSError` when the disk fails, and the errors of the list; no output remains then, and the journal keeps what was
+    read. A cancellation that comes when the file has its name comes too late: the report is returned.
     """
-    if rows not in ("record", "envelope"):
-        raise RequestError("rows must be record or envelope", field="rows", legal=("record", "envelope"))
-    opening = choose(to, force=force)
-    began = time.monotonic()
-    before = pages.stats.attempts
-    # Not in a thread: a cancellation would leave a file that nobody knows of.
-    sink = opening()
-    try:
-        run = _Run(sink, rows, progress, began)
-        async with pages.prefetch_pages(1) as stream:
-            async for page in stream:
-                await run.take(page)
-        await run.drain()
-        await _finish(sink)
-    finally:
-        sink.discard()
-    size, sha256 = sink.written
-    return ExportReport(
-        rows=run.rows,
-        repeated=run.repeated,
-        pages=run.pages,
-        requests=pages.stats.attempts - before,
-        seconds=time.monotonic() - began,
-        path=sink.path,
-        bytes=size,
-        sha256=sha256,
-    )
+    stream = _stream(to)
+    if stream is not None:
+        check_format("jsonl", rows)
+        return await stream_to(pages, stream, whole=rows == "envelope", progress=progress)
+    place = _place(to, force=force, resume=resume, journal=journal)
+    check_format(place.format, rows)
+    job = Job(pages, place, rows=rows, workers=_checked(workers), progress=progress)
+    async with _open([job]) as desks:
+        part = await job.run(desks[0])
+        await _finish(desks[0], [part])
+    return part.report
 
 
-async def _finish(sink: Sink) -> None:
-    try:
-        await anyio.to_thread.run_sync(sink.finish)
-    except asyncio.CancelledError:
-        # The thread goes on. Either it finds out that it must not, or the file is there already, whole.
-        if sink.discard():
-            raise
+def check_all(
+    names: Sequence[str],
+    *,
+    to: str | PathLike[str],
+    format: Format = "jsonl",
+    force: bool = False,
+    rows: Rows = "record",
+    resume: bool = True,
+) -> None:
+    """Raise the `RequestError` that `export_all` would raise, without touching anything but the folder itself."""
+    _places(names, to=to, format=format, force=force, rows=rows, resume=resume)
 
 
-class _Run:
-    """One export under way."""
+async def export_all(
+    lists: Mapping[str, Pages[Any, Any]],
+    *,
+    to: str | PathLike[str],
+    format: Format = "jsonl",
+    force: bool = False,
+    rows: Rows = "record",
+    workers: int = 8,
+    resume: bool = True,
+    progress: Tell | None = None,
+) -> list[ExportReport]:
+    """Write several lists at once into the folder *to*: `<name>.<format>` each, and one `manifest.json` for all.
 
-    def __init__(self, sink: Sink, rows: str, progress: Callable[[Progress], None] | None, began: float) -> None:
-        self._sink = sink
-        self._whole = rows == "envelope"
-        self._progress = progress
-        self._began = began
-        self._seen: set[bytes] = set()
-        self._waiting: list[bytes] = []
-        self._waiting_size = 0
-        self._size = 0
-        self.rows = self.repeated = self.pages = 0
+    They share their client's connections and limits; *workers* is the number of each. The folder is made where it is
+    missing. Each list has a journal of its own, and none of these goes before all files are there: one call is resumed
+    by the same call. The rest is as `export` has it; the first error ends all of them, and is raised.
+    """
+    places = _places(list(lists), to=to, format=format, force=force, rows=rows, resume=resume)
+    jobs = [
+        Job(pages, place, rows=rows, workers=_checked(workers), progress=progress)
+        for pages, place in zip(lists.values(), places, strict=True)
+    ]
+    async with _open(jobs) as desks:
+        parts = await together([partial(Job.run, job, desk) for job, desk in zip(jobs, desks, strict=True)])
+        if parts:
+            await _finish(desks[0], parts)
+    return [part.report for part in parts]
 
-    async def take(self, page: Page[Any, Any]) -> None:
-        documents = page.documents
-        for document, row in zip(documents, page.raw if self._whole else documents, strict=True):
-            self._add(document, row)
-        self.pages += 1
-        if self._waiting_size >= self._sink.chunk:
-            await self.drain()
-        if self._progress is not None:
-            seconds = time.monotonic() - self._began
-            self._progress(Progress(rows=self.rows, pages=self.pages, bytes=self._size, seconds=seconds))
 
-    def _add(self, document: bytes, row: bytes) -> None:
-        id = identity(document)
-        if id is not None and id in self._seen:
-            self.repeated += 1
-            return
-        if id is not None:
-            self._seen.add(id)
-        text = line(row)
-        self._waiting.append(text)
-        self._waiting_size += len(text) + 1
-        self._size += len(text) + 1
-        self.rows += 1
+def _places(names: Sequence[str], *, to: str | PathLike[str], format: str, rows: str, **how: bool) -> list[Place]:
+    ending = check_format(format, rows)
+    folder = folder_at(to)
+    for name in names:
+        if not name or name != name.strip("./") or "/" in name or "\0" in name:
+            raise refused(f"{name!r} cannot be the name of a file")
+    places = [place_at(folder / f"{name}.{ending}", force=how["force"], resume=how["resume"]) for name in names]
+    return [attrs.evolve(place, manifest=folder / _MANIFEST) for place in places]
 
-    async def drain(self) -> None:
-        """Hand over what waits, off the loop."""
-        if self._waiting:
-            lines, self._waiting, self._waiting_size = self._waiting, [], 0
-            await anyio.to_thread.run_sync(self._sink.write, lines)
+
+@asynccontextmanager
+async def _open(jobs: list[Job]) -> AsyncIterator[list[Desk]]:
+    """The jobs' journals. They go when all is done, unless they were asked for; those that hold nothing go, too."""
+    async with AsyncExitStack() as stack:
+        desks: list[Desk] = []
+        done = False
+        try:
+            for job in jobs:
+                desks.append(await stack.enter_async_context(Desk(job.place.journal)))
+            yield desks
+            done = True
+        finally:
+            for job, desk in zip(jobs, desks, strict=False):
+                desk.drop = (done and not job.place.keep) or (not job.touched and desk.is_new)
+
+
+async def _finish(desk: Desk, parts: list[Part]) -> None:
+    """The files are there: a cancellation comes too late."""
+    manifest = parts[0].report.manifest
+    if manifest is not None:
+        with anyio.CancelScope(shield=True):
+            await desk.run(write_manifest, manifest, parts)
+
+
+def _stream(to: object) -> Writable | None:
+    if to == "-":
+        return sys.stdout.buffer
+    return to if isinstance(to, Writable) and not isinstance(to, str | PathLike) else None
+
+
+def _place(to: Any, **how: Any) -> Place:
+    if not isinstance(to, str | PathLike):
+        raise refused(f"to= takes a path, '-' or a binary stream, not {type(to).__name__}")
+    return place_at(to, **how)
+
+
+def _checked(workers: int) -> int:
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise RequestError("workers must be a number of requests, 1 or more", field="workers")
+    return workers

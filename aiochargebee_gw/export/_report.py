@@ -6,26 +6,23 @@ from pathlib import Path
 
 import attrs
 
+from ._progress import Progress
+
 __all__ = ["ExportReport", "Progress"]
-
-
-@attrs.frozen(kw_only=True)
-class Progress:
-    """Where an export stands: `rows` taken from `pages`, `bytes` of JSON in them, `seconds` since it began."""
-
-    rows: int
-    pages: int
-    bytes: int
-    seconds: float
 
 
 @attrs.frozen(kw_only=True)
 class ExportReport:
     """What an export has done.
 
-    `rows` were written, `repeated` left out because their id had been written; `pages` were read in `requests`, repeats
-    included (the client's count: what else it sent meanwhile is in it). `bytes` and `sha256` (hexadecimal) are those of
-    what was written, `path` is its file, None for a stream. `seconds` is the whole time.
+    `rows` were written, `repeated` left out because their id came again in the same pass; `pages` were read in
+    `requests`, repeats included (the client's count: what else it sent meanwhile is in it). `bytes` and `sha256`
+    (hexadecimal) are those of what was written, `path` is its file, None for a stream. `seconds` is the whole time.
+
+    `resource` is the list's name. `resumed` says that an earlier run had begun it. `began` and `as_of` are Unix seconds
+    of the server's clock, T0 and T1: each record that matched all the time between them is there, and what changed
+    until `as_of` minus the five minutes for which lists may lag is in it (`as_of` equals `began` where the list cannot
+    be asked for changes; both are None for a stream). `manifest` is the file that says all this.
     """
 
     rows: int
@@ -36,3 +33,8 @@ class ExportReport:
     path: Path | None
     bytes: int
     sha256: str
+    resource: str = ""
+    resumed: bool = False
+    began: int | None = None
+    as_of: int | None = None
+    manifest: Path | None = None

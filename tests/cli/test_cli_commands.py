@@ -27,7 +27,8 @@ def test_an_export_says_what_it_did(cli: Command, sandbox: ThreadedSandbox, tmp_
     target = tmp_path / "x.jsonl"
     (summary,) = cli("export", "customers", "--to", str(target), "--json").objects
     data = target.read_bytes()
-    assert (summary["rows"], summary["requests"], summary["pages"], summary["repeated"]) == (120, 2, 2, 0)
+    assert (summary["rows"], summary["repeated"], summary["resource"]) == (120, 0, "customers")
+    assert summary["requests"] == len(sandbox.requests)
     assert (summary["path"], summary["sha256"]) == (str(target), hashlib.sha256(data).hexdigest())
     assert summary["bytes"] == len(data)
     assert summary["seconds"] > 0
@@ -50,7 +51,7 @@ def test_an_export_is_refused_before_any_request(cli: Command, sandbox: Threaded
     """A file that is there, an ending without a meaning, a wrong filter: exit code 2, nothing sent, nothing touched."""
     target = tmp_path / "x.jsonl"
     target.write_text("precious")
-    for argv in (["--to", str(target)], ["--to", "x.parquet"], ["--to", "-", "--where", "x[is]=y"]):
+    for argv in (["--to", str(target)], ["--to", "x.txt"], ["--to", "-", "--where", "x[is]=y"]):
         assert cli("export", "customers", *argv).code == 2
     assert target.read_text() == "precious"
     assert sandbox.requests == []
@@ -65,7 +66,7 @@ def test_repeated_rows_are_told(cli: Command, sandbox: ThreadedSandbox, tmp_path
 
     sandbox.on_request = touch
     target = tmp_path / "x.jsonl"
-    found = cli("export", "customers", "--to", str(target), "--order-by", "updated_at")
+    found = cli("export", "customers", "--to", str(target), "--order-by", "updated_at", "--workers", "1")
     assert found.code == 0
     assert ", 1 repeated ones left out" in found.err
     ids = [json.loads(line)["id"] for line in target.read_bytes().splitlines()]
@@ -73,10 +74,13 @@ def test_repeated_rows_are_told(cli: Command, sandbox: ThreadedSandbox, tmp_path
 
 
 def test_an_export_fails_whole(cli: Command, sandbox: ThreadedSandbox, tmp_path: Path) -> None:
-    """An error on a later page leaves no file."""
-    sandbox.faults.add("status", status=401, body={"message": "no"}, path="/customers", nth=2)
+    """An error on a later page leaves no file, but the journal; one on the first page nothing at all."""
+    sandbox.faults.add("status", status=401, body={"message": "no"}, path="/customers", nth=1)
     assert cli("export", "customers", "--to", str(tmp_path / "x.jsonl")).code == 4
     assert list(tmp_path.iterdir()) == []
+    sandbox.faults.add("status", status=401, body={"message": "no"}, path="/customers", nth=2)
+    assert cli("export", "customers", "--to", str(tmp_path / "x.jsonl"), "--workers", "1").code == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl.journal"]
 
 
 def test_the_embedded_sandbox_needs_nothing(bare: Command) -> None:
@@ -125,7 +129,8 @@ def test_the_doctor_finds_a_healthy_patient(cli: Command, sandbox: ThreadedSandb
     found = cli("doctor")
     assert found.code == 0
     names = [line.split()[1] for line in found.text.splitlines()]
-    assert names == ["key", "gateway", "clock", "connection", "read", "versions", "speed"]
+    reads = ["read", "filters", "cursor"]
+    assert names == ["key", "gateway", "clock", "connection", *reads, "idempotency", "limits", "versions", "speed"]
     assert {line.split()[0] for line in found.text.splitlines()} == {"ok"}
     assert {request.method for request in sandbox.requests} <= {"GET", "HEAD"}
     (report,) = cli("doctor", "--json").objects

@@ -1,4 +1,7 @@
-"""A server in memory that answers with the pages that a test gives, byte for byte."""
+"""A server in memory that answers with the pages that a test gives, byte for byte.
+
+Its list is in descending order: it is read with one cursor. Asked for what has changed, it says: nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 
 from aiochargebee_gw import Gateway, Limits, Pages, Retry, Settings
 from aiochargebee_gw._wire.message import Request, Response
+from aiochargebee_gw.fields import customer as customer_fields
 from aiochargebee_gw.transport.memory import MemoryTransport
 
 Serve = Callable[..., Pages[Any, Any]]
@@ -33,8 +37,10 @@ def serve() -> Serve:
 
     def make(*answers: bytes | int | BaseException) -> Pages[Any, Any]:
         async def handle(request: Request) -> Response:
-            offset = parse_qs(urlsplit(request.url).query).get("offset", ["0"])[0]
-            answer = answers[int(offset)]
+            query = parse_qs(urlsplit(request.url).query)
+            if "updated_at[after]" in query:
+                return Response(status=200, headers={}, body=body())
+            answer = answers[int(query.get("offset", ["0"])[0])]
             if isinstance(answer, BaseException):
                 raise answer
             if isinstance(answer, int):
@@ -47,6 +53,7 @@ def serve() -> Serve:
             limits=Limits(account_per_second=math.inf),
             retry=Retry(attempts=1),
         )
-        return Gateway("sandbox_key", settings=settings, transport=MemoryTransport(handle)).customers.list()
+        gw = Gateway("sandbox_key", settings=settings, transport=MemoryTransport(handle))
+        return gw.customers.list(order_by=customer_fields.created_at.desc())
 
     return make

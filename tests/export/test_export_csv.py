@@ -84,10 +84,12 @@ async def test_rows_without_an_id_have_no_id_column(serve: Serve, tmp_path: Path
 
 
 async def test_a_row_that_is_no_object_is_an_error(serve: Serve, tmp_path: Path) -> None:
-    """There is no column for it; no file remains."""
+    """There is no column for it; no file remains but the journal, from which another format can be made."""
     with pytest.raises(DecodeError, match="columns"):
         await export(serve(body(customer(b"[1]"))), to=tmp_path / "x.csv")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv.journal"]
+    await export(serve(body(customer(b"[1]"))), to=tmp_path / "x.jsonl", journal=tmp_path / "x.csv.journal")
+    assert (tmp_path / "x.jsonl").read_bytes() == b"[1]\n"
 
 
 async def test_many_rows_of_a_sandbox(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from aiochargebee_gw import (
     RequestError,
     Settings,
 )
-from aiochargebee_gw.export import ExportReport, Progress, check, export
-from aiochargebee_gw.export._sinks import _CsvFile
+from aiochargebee_gw.export import ExportReport, Progress, _render, check, export
+from aiochargebee_gw.export._output import Counted
 from aiochargebee_gw.sandbox import Sandbox
 
 from .conftest import Serve, body, customer
@@ -68,14 +68,14 @@ async def test_whole_rows_on_demand(serve: Serve, tmp_path: Path) -> None:
 
 
 async def test_a_record_that_moved_is_written_once(serve: Serve, tmp_path: Path) -> None:
-    """An id that comes again is left out and counted, however the server spells the record; rows without id stay."""
+    """An id that comes again is counted and kept once, in its place and as it was read last; rows without id stay."""
     pages = serve(
         body(*map(customer, (b'{"id":"a"}', b'{"id":"b","v":1}', b'{"v":1}', b'{"v":1}')), offset="1"),
         body(*map(customer, (b'{"v":2,"id":"b"}', b'{"id":"c"}', b'{"id":"q\\"q"}', b'{"id":"q\\"q"}'))),
     )
     report = await export(pages, to=tmp_path / "x.jsonl")
     assert (tmp_path / "x.jsonl").read_bytes().splitlines() == [
-        b'{"id":"a"}', b'{"id":"b","v":1}', b'{"v":1}', b'{"v":1}', b'{"id":"c"}', b'{"id":"q\\"q"}',
+        b'{"id":"a"}', b'{"v":2,"id":"b"}', b'{"v":1}', b'{"v":1}', b'{"id":"c"}', b'{"id":"q\\"q"}',
     ]  # fmt: skip
     assert (report.rows, report.repeated, report.pages, report.requests) == (6, 2, 2, 2)
 
@@ -84,7 +84,8 @@ async def test_an_empty_list_is_an_empty_file(serve: Serve, tmp_path: Path) -> N
     """No rows, no lines, and a file all the same."""
     report = await export(serve(body()), to=tmp_path / "x.jsonl")
     assert (tmp_path / "x.jsonl").read_bytes() == b""
-    assert (report.rows, report.pages, report.bytes) == (0, 1, 0)
+    # One for the list, one for what has changed meanwhile.
+    assert (report.rows, report.pages, report.bytes) == (0, 2, 0)
 
 
 async def test_progress_is_told_after_every_page(serve: Serve, tmp_path: Path) -> None:
@@ -92,7 +93,9 @@ async def test_progress_is_told_after_every_page(serve: Serve, tmp_path: Path) -
     seen: list[Progress] = []
     pages = serve(body(customer(b'{"id":"a"}'), offset="1"), body(customer(b'{"id":"b"}')))
     await export(pages, to=tmp_path / "x.jsonl", progress=seen.append)
-    assert [(now.rows, now.pages, now.bytes) for now in seen] == [(1, 1, 11), (2, 2, 22)]
+    assert [(now.rows, now.pages, now.bytes, now.stage) for now in seen] == [
+        (1, 1, 11, "full"), (2, 2, 22, "full"), (2, 3, 22, "changes"), (2, 3, 22, "render"),
+    ]  # fmt: skip
     assert 0 <= seen[0].seconds <= seen[1].seconds
 
 
@@ -109,7 +112,7 @@ async def test_a_file_is_not_replaced_unasked(serve: Serve, tmp_path: Path) -> N
     assert target.read_bytes() == EXACT + b"\n"
 
 
-@pytest.mark.parametrize("name", ["x", "x.parquet", "x.json", "missing/x.jsonl", "folder.jsonl", "pipe.csv"])
+@pytest.mark.parametrize("name", ["x", "x.txt", "x.json", "missing/x.jsonl", "folder.jsonl", "pipe.csv"])
 async def test_what_cannot_be_written_to_is_refused(serve: Serve, tmp_path: Path, name: str) -> None:
     """An unknown ending, a missing folder, a folder or a pipe in the file's place: refused, also with force."""
     (tmp_path / "folder.jsonl").mkdir()
@@ -117,7 +120,7 @@ async def test_what_cannot_be_written_to_is_refused(serve: Serve, tmp_path: Path
     before = sorted(tmp_path.iterdir())
     with pytest.raises(RequestError) as caught:
         await export(serve(body()), to=tmp_path / name, force=True)
-    assert caught.value.legal == (".jsonl", ".csv", "-")
+    assert caught.value.legal == (".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".parquet", ".db", "-")
     with pytest.raises(RequestError):
         check(tmp_path / name)
     assert sorted(tmp_path.iterdir()) == before
@@ -146,16 +149,22 @@ async def test_wrong_arguments_are_refused(serve: Serve, tmp_path: Path) -> None
 async def test_nothing_remains_of_a_failed_export(
     serve: Serve, tmp_path: Path, fault: bytes | int | BaseException, error: type[Exception], ending: str
 ) -> None:
-    """The error comes out as it is, and the folder is as it was."""
+    """The error comes out as it is; there is no output, and no journal either when it held nothing yet."""
+    with pytest.raises(error):
+        await export(serve(fault), to=tmp_path / f"x.{ending}")
+    assert list(tmp_path.iterdir()) == []
     first = body(customer(EXACT), offset="1")
     with pytest.raises(error):
         await export(serve(first, fault), to=tmp_path / f"x.{ending}")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [f"x.{ending}.journal"]
+    report = await export(serve(first, body(customer(b'{"id":"b"}'))), to=tmp_path / f"x.{ending}")
+    assert (report.rows, report.resumed) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"x.{ending}", f"x.{ending}.manifest.json"]
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv"])
 async def test_nothing_remains_of_a_cancelled_export(tmp_path: Path, ending: str) -> None:
-    """Cancelled while a page is awaited, the export leaves no file."""
+    """Cancelled while a page is awaited, the export leaves no file but its journal."""
     async with Sandbox(records=150) as sandbox, sandbox.gateway() as gw:
         sandbox.faults.add("hang", path="/customers", nth=2)
         arrived = asyncio.Event()
@@ -167,23 +176,23 @@ async def test_nothing_remains_of_a_cancelled_export(tmp_path: Path, ending: str
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert list(tmp_path.iterdir()) == []
+        assert [path.name for path in tmp_path.iterdir()] == [f"x.{ending}.journal"]
 
 
 async def test_a_cancellation_overtakes_the_disk(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled while the file is being made, the export takes it back; the thread that makes it gives up."""
     started, resume, ended = threading.Event(), threading.Event(), threading.Event()
-    finish = _CsvFile.finish
+    write = _render._table
 
-    def slowly(sink: _CsvFile) -> None:
+    def slowly(source: _render.Source, out: Counted) -> int:
         started.set()
         resume.wait(30)
         try:
-            finish(sink)
+            return write(source, out)
         finally:
             ended.set()
 
-    monkeypatch.setattr(_CsvFile, "finish", slowly)
+    monkeypatch.setattr(_render, "_table", slowly)
     running = asyncio.create_task(export(serve(body(customer(EXACT))), to=tmp_path / "x.csv"))
     await anyio.to_thread.run_sync(started.wait)
     running.cancel()
@@ -191,7 +200,7 @@ async def test_a_cancellation_overtakes_the_disk(serve: Serve, tmp_path: Path, m
         await running
     resume.set()
     await anyio.to_thread.run_sync(ended.wait)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir() if ".journal" not in path.name] == []
 
 
 async def test_a_progress_that_raises_ends_the_export(serve: Serve, tmp_path: Path) -> None:
@@ -202,23 +211,7 @@ async def test_a_progress_that_raises_ends_the_export(serve: Serve, tmp_path: Pa
 
     with pytest.raises(KeyboardInterrupt):
         await export(serve(body(customer(EXACT))), to=tmp_path / "x.jsonl", progress=fail)
-    assert list(tmp_path.iterdir()) == []
-
-
-async def test_a_folder_that_cannot_be_written_to(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No place for the columns' file means no file at all, before any request."""
-
-    def fail(**kwargs: object) -> object:
-        raise PermissionError("no")
-
-    monkeypatch.setattr("aiochargebee_gw.export._sinks.tempfile.TemporaryFile", fail)
-    pages = serve(body(customer(EXACT)))
-    with pytest.raises(PermissionError):
-        await export(pages, to=tmp_path / "x.csv")
-    assert list(tmp_path.iterdir()) == []
-    assert pages.stats.attempts == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl.journal"]
 
 
 class Reluctant:
@@ -254,7 +247,7 @@ async def test_a_stream_sees_each_page_at_once(serve: Serve) -> None:
 
 
 async def test_everything_of_a_sandbox(tmp_path: Path) -> None:
-    """Every record once, in the list's order, equal to what the typed list says; larger than one chunk."""
+    """Every record once, read in windows and written in the list's order, as the typed list says; over one chunk."""
     async with Sandbox(records=450) as sandbox:
         settings = Settings(limits=Limits(account_per_second=math.inf))
         async with sandbox.gateway(settings=settings) as gw:
@@ -262,17 +255,18 @@ async def test_everything_of_a_sandbox(tmp_path: Path) -> None:
             typed: list[Record] = [record async for record in gw.customers.list()]
     lines = (tmp_path / "x.jsonl").read_bytes().splitlines()
     assert lines == [record.raw for record in typed]
-    assert (report.rows, report.pages, report.requests) == (450, 5, 5)
+    assert (report.rows, report.repeated) == (450, 0)
+    assert report.requests <= 5 + 4
     assert report.bytes > 1 << 18
     assert (tmp_path / "x.jsonl").stat().st_mode & 0o077 == 0
 
 
 async def test_requests_count_repeats(tmp_path: Path) -> None:
-    """A page that had to be asked for twice is two requests."""
+    """A page that had to be asked for twice is two requests; the last one asks for changes."""
     async with Sandbox(records=10) as sandbox, sandbox.gateway() as gw:
         sandbox.faults.add("status", status=503, path="/customers")
         report = await export(gw.customers.list(), to=tmp_path / "x.jsonl")
-    assert (report.pages, report.requests) == (1, 2)
+    assert (report.rows, report.requests) == (10, 3)
     assert json.loads((tmp_path / "x.jsonl").read_bytes().splitlines()[0])["id"] == "cust_1"
 
 

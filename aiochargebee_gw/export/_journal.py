@@ -1,0 +1,272 @@
+"""The journal: one SQLite file that holds records and cursors, so that what is known and how far it goes never differ.
+
+A commit takes the rows of some pages and the cursor behind them in one transaction (WAL, `synchronous=FULL`): a process
+that is killed at any point has lost no row and repeats none. A record is kept once, in the version with the highest
+`resource_version`. One process at a time may have a journal open. All methods wait for the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from .._files import FileLock, sync_folder
+from ..errors import RequestError
+from ._keys import Row
+from ._state import ListState, decode_state, encode_state
+
+__all__ = ["Journal", "guarded", "is_journal", "remove", "remove_tails"]
+
+# "acgw", in the place where SQLite keeps whose file it is.
+_APPLICATION = 0x61636777
+_FORMAT = 1
+_SCHEMA = """
+CREATE TABLE documents (
+    seq INTEGER PRIMARY KEY, resource TEXT NOT NULL, id TEXT, version INTEGER NOT NULL, position INTEGER,
+    deleted INTEGER NOT NULL, generation INTEGER NOT NULL, document TEXT NOT NULL
+);
+CREATE UNIQUE INDEX documents_by_id ON documents (resource, id);
+CREATE TABLE lists (resource TEXT PRIMARY KEY, state TEXT NOT NULL);
+"""
+# A record that is read again is newer, unless its version says otherwise: lists may show an old state for minutes.
+_UPSERT = """
+INSERT INTO documents (resource, id, version, position, deleted, generation, document)
+VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
+ON CONFLICT (resource, id) DO UPDATE SET
+    version = max(version, excluded.version),
+    deleted = CASE WHEN excluded.version >= version THEN excluded.deleted ELSE deleted END,
+    document = CASE WHEN excluded.version >= version THEN excluded.document ELSE document END,
+    generation = excluded.generation
+"""
+_NEWER = """
+SELECT version < ?3 OR (version = ?3 AND (document <> CAST(?4 AS TEXT) OR deleted <> ?5))
+FROM documents WHERE resource = ?1 AND id = ?2
+"""
+_FULL = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
+_FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_TAILS = ("-wal", "-shm", "-journal")
+
+
+class Journal:
+    """Opens *path*, or makes it (`is_new`).
+
+    Raises `RequestError` for a file that is no journal, or that is damaged or in use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_new = not path.exists()
+        try:
+            self._lock = FileLock(path)
+        except BlockingIOError:
+            raise _refused(path, "is in use by another process") from None
+        try:
+            with guarded(path):
+                self._db = _open(path)
+        except BaseException:
+            if self.is_new:
+                remove(path)
+            self._lock.release()
+            raise
+
+    def lists(self) -> list[str]:
+        """The lists of which something is known."""
+        with guarded(self.path):
+            return [name for (name,) in self._db.execute("SELECT resource FROM lists ORDER BY resource")]
+
+    def state(self, resource: str) -> ListState | None:
+        """How far the list of *resource* has come; None when nothing is known of it."""
+        with guarded(self.path):
+            found = self._db.execute("SELECT state FROM lists WHERE resource = ?", (resource,)).fetchone()
+        if found is None:
+            return None
+        try:
+            return decode_state(found[0])
+        except ValueError as error:
+            raise _refused(self.path, "is damaged, or of another version of this program") from error
+
+    def commit(self, resource: str, rows: list[Row], state: ListState) -> tuple[int, int]:
+        """Keep *rows* and *state*, both or none. Returns how many rows are new, and how many newer than those known.
+
+        They are counted in the last pass of *state*, too, before it is kept.
+        """
+        with guarded(self.path), self._transaction():
+            before = self._newest()
+            known = self._newer(resource, rows) if rows and not state.is_first_pass else 0
+            self._db.executemany(
+                _UPSERT,
+                [(resource, *key, state.generation, document) for key, document in rows],
+            )
+            added = self._newest() - before
+            if rows:
+                state.passes[-1].added += added
+                state.passes[-1].changed += known
+            self._db.execute("INSERT OR REPLACE INTO lists VALUES (?, ?)", (resource, encode_state(state)))
+        return added, known
+
+    def count(self, resource: str, *, deleted: bool) -> int:
+        """How many records there are, with those that are *deleted* or without."""
+        with guarded(self.path):
+            sql = "SELECT count(*) FROM documents WHERE resource = ? AND deleted <= ?"
+            return int(self._db.execute(sql, (resource, deleted)).fetchone()[0])
+
+    def documents(self, resource: str, *, deleted: bool, sorted: bool) -> Iterator[list[bytes]]:
+        """The records in the order in which they came, or *sorted* by their position, some hundreds at a time."""
+        with guarded(self.path):
+            if sorted:
+                self._db.execute("CREATE INDEX IF NOT EXISTS documents_by_position ON documents (resource, position)")
+            # Each record is a page of the file or so: a sort of whole records would write all of them once more.
+            how, order = ("INDEXED BY documents_by_position", "position, seq") if sorted else ("NOT INDEXED", "seq")
+            cursor = self._db.execute(
+                f"SELECT CAST(document AS BLOB) FROM documents {how} "  # noqa: S608 - words of ours
+                f"WHERE resource = ? AND deleted <= ? ORDER BY {order}",
+                (resource, deleted),
+            )
+            while found := cursor.fetchmany(500):
+                yield [document for (document,) in found]
+
+    def bury(self, resource: str, generation: int) -> int:
+        """Flag as deleted what the full pass of *generation* has not shown, and drop what has no id: that was read
+        anew. Returns how many records were flagged."""
+        with guarded(self.path), self._transaction():
+            older = "resource = ? AND generation < ?"
+            self._db.execute(f"DELETE FROM documents WHERE id IS NULL AND {older}", (resource, generation))  # noqa: S608
+            flag = f"UPDATE documents SET deleted = 1 WHERE deleted = 0 AND {older}"  # noqa: S608
+            return self._db.execute(flag, (resource, generation)).rowcount
+
+    def forget(self, resource: str) -> None:
+        """Drop everything about a list."""
+        with guarded(self.path), self._transaction():
+            self._db.execute("DELETE FROM documents WHERE resource = ?", (resource,))
+            self._db.execute("DELETE FROM lists WHERE resource = ?", (resource,))
+
+    def copy(self, target: Path) -> None:
+        """Write the whole journal, without the gaps in it, into the empty file *target*."""
+        with guarded(target):
+            self._db.execute("VACUUM INTO ?", (str(target),))
+
+    def define(self, view: str, statement: str) -> None:
+        """Make a view, or make it anew where it is another."""
+        with guarded(self.path), self._transaction():
+            found = self._db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (view,)).fetchone()
+            if found is None or found[0] != statement:
+                self._db.execute(f'DROP VIEW IF EXISTS "{view}"')
+                self._db.execute(statement)
+
+    def check(self) -> None:
+        """Read everything once. Raises `RequestError` for a file that is damaged."""
+        with guarded(self.path):
+            told = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if told[0] != "ok":
+            raise _refused(self.path, "is damaged; begin anew without it")
+
+    def close(self, *, drop: bool = False) -> None:
+        """Let go of the file, or *drop* it, with what SQLite keeps beside it. Safe to call twice."""
+        with contextlib.suppress(sqlite3.Error):
+            if drop:
+                # What closing moves out of the WAL need not last.
+                self._db.execute("PRAGMA synchronous = OFF")
+            self._db.close()
+        if drop:
+            # While it is still ours: whoever waits for it must not find it half gone.
+            remove(self.path)
+        self._lock.release()
+
+    def _newer(self, resource: str, rows: list[Row]) -> int:
+        """How many of *rows* are newer than what is known of them."""
+        given = ((resource, key.id, key.version, document, key.deleted) for key, document in rows)
+        found = (self._db.execute(_NEWER, values).fetchone() for values in given)
+        return sum(newer is not None and newer[0] for newer in found)
+
+    def _newest(self) -> int:
+        # No row is taken out while others are put in: each new one is one more.
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM documents").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A disk that is full may have ended the transaction already.
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        if fresh := not _pragma(db, "page_count"):
+            # Records have some kilobytes: with SQLite's own 4,096 most would go on in a second page.
+            db.execute("PRAGMA page_size = 16384")
+            # Before the WAL: either the whole of it is there, or an empty file.
+            _create(db)
+        elif _pragma(db, "application_id") != _APPLICATION:
+            raise _refused(path, "is not a journal")
+        elif _pragma(db, "user_version") != _FORMAT:
+            raise _refused(path, "is of another version of this program")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA wal_autocheckpoint = 4000")
+        db.execute("PRAGMA cache_size = -16000")
+        if fresh:
+            sync_folder(path.parent)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.executescript(f"BEGIN;{_SCHEMA}PRAGMA application_id={_APPLICATION};PRAGMA user_version={_FORMAT};COMMIT;")
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+@contextlib.contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into `OSError`, or into the `RequestError` for a file that is damaged or not ours."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+        if code in _FOREIGN:
+            raise _refused(path, "is damaged, or is not a journal") from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise _refused(path, "is in use by another process") from error
+        number = _FULL.get(code, errno.EIO)
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def is_journal(path: Path) -> bool:
+    """Whether *path* looks like a journal; a file that cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError:
+        return False
+    return head[:16] == b"SQLite format 3\0" and int.from_bytes(head[68:72], "big") == _APPLICATION
+
+
+def remove(path: Path) -> None:
+    """Take a database away, with what SQLite keeps beside it."""
+    path.unlink(missing_ok=True)
+    remove_tails(path)
+
+
+def remove_tails(path: Path) -> None:
+    """Take away what SQLite keeps beside a database."""
+    for tail in _TAILS:
+        Path(f"{path}{tail}").unlink(missing_ok=True)
+
+
+def _refused(path: Path, what: str) -> RequestError:
+    return RequestError(f"{path} {what}", field="journal")

@@ -1,0 +1,177 @@
+"""Passes over a list, into a journal.
+
+**Full pass**: the list as it was asked for, in the order of creation, without any filter on `updated_at` (rows that
+have none would vanish), deleted rows among it. **Change pass**: what has changed since ten minutes before the full
+pass began, until a pass takes less than ten minutes. The ten minutes are twice the five for which lists may lag behind
+writes (Chargebee: list operations are eventually consistent). All moments are the server's (`Date`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from ..errors import CursorExpired, PaginationError
+from ..pagination import Page
+from ._desk import Desk
+from ._keys import Key, Row, reader
+from ._lists import Listed
+from ._progress import Meter
+from ._state import MARGIN, ListState, PassKind, PassState
+from ._walk import Walk, walk
+
+__all__ = ["Puller"]
+
+_ROWS = 1000
+_BYTES = 4 << 20
+_MOST_PASSES = 10
+
+
+class Puller:
+    """Reads one list into a journal. *whole* keeps whole rows instead of their main records."""
+
+    def __init__(
+        self,
+        listed: Listed,
+        desk: Desk,
+        state: ListState,
+        meter: Meter,
+        *,
+        workers: int = 1,
+        whole: bool = False,
+        name: str | None = None,
+    ) -> None:
+        self.listed = listed.with_deleted()
+        self.state = state
+        self._desk = desk
+        self._meter = meter
+        self._workers = workers
+        self._whole = whole
+        self._name = name or listed.name
+        self._pending: asyncio.Future[tuple[int, int]] | None = None
+        self._broken = False
+        self._batch: list[Row] = []
+        self._size = 0
+
+    async def full(self) -> None:
+        """The full pass, or the rest of it."""
+        await self._pass("full", self.listed, None)
+
+    async def changes(self, low: int | None = None) -> None:
+        """Change passes, from *low* on, or from where the full pass began. Nothing where the list shows no changes."""
+        if not self.listed.shows_changes or self.state.unnamed:
+            return
+        for _ in range(_MOST_PASSES):
+            if low is None:
+                low = self._next_low()
+            now = await self._pass("changes", self.listed.changed_since(low), low)
+            low = None
+            if (now.ended or 0) - (now.began or 0) < MARGIN:
+                return
+
+    async def created(self, low: int) -> None:
+        """What was created from *low* on: rows that have no `updated_at` are seen by no change pass."""
+        await self._pass("created", self.listed.created_since(low), low)
+
+    def _next_low(self) -> int:
+        now = self.state.passes[-1]
+        if now.done:
+            return max(0, (now.began or 0) - MARGIN)
+        return now.low or 0
+
+    async def _pass(self, kind: PassKind, listed: Listed, low: int | None) -> PassState:
+        """One pass from its beginning, or from where it was left. Returns it."""
+        if not self.state.passes or self.state.passes[-1].done:
+            self.state.passes.append(PassState(kind=kind, low=low))
+        now = self.state.passes[-1]
+        self._meter.begin(now)
+        while not now.done:
+            try:
+                await self._walk(listed if now.rest is None else listed.created_since(now.rest), now)
+            except PaginationError as error:
+                # A list that fails once more has another trouble; and what has no id would be there twice.
+                if now.restarts or self.state.unnamed:
+                    raise
+                self._restart(now, listed, error)
+        return now
+
+    def _restart(self, now: PassState, listed: Listed, error: PaginationError) -> None:
+        """Go on with one cursor: behind the last sort value where the server refused a cursor, else from the start.
+
+        Windows fail where offsets are positions and rows come into the middle of the list, as into that of changes.
+        """
+        now.restarts, now.cursor = 1, None
+        now.rest = now.last if listed.creation and isinstance(error, CursorExpired) else None
+        if now.rest is None:
+            self._meter.again(now)
+            now.rows = now.pages = 0
+
+    async def _walk(self, listed: Listed, now: PassState) -> None:
+        read = reader(listed.sort if self._workers == 1 or listed.axis is None else listed.axis)
+        try:
+            async with walk(listed, now.cursor, 1 if now.restarts else self._workers) as pages:
+                async for page in pages:
+                    self._take(page, pages, now, read)
+                    if len(self._batch) >= _ROWS or self._size >= _BYTES:
+                        await self._flush()
+                if now.began is None:
+                    now.began = now.ended = _seconds(pages.began)
+            now.done = True
+        finally:
+            # Also after an error: what was read need not be read again.
+            with anyio.CancelScope(shield=True):
+                await self._flush()
+                await self._settle()
+
+    def _take(self, page: Page[Any, Any], pages: Walk, now: PassState, read: Callable[[bytes], Key]) -> None:
+        documents = page.documents
+        kept = page.raw if self._whole else documents
+        served = _seconds(page.served_at)
+        now.began = served if now.began is None else now.began
+        now.ended = served
+        for document, text in zip(documents, kept, strict=True):
+            key = read(document)
+            self._batch.append((key, text))
+            self._size += len(text)
+            if key.id is None:
+                self.state.unnamed = True
+            if key.position is not None and (now.last is None or key.position > now.last):
+                now.last = key.position
+        now.pages += 1
+        now.rows += len(documents)
+        now.cursor = pages.cursor
+        self.state.split = self.state.split or pages.windows > 1
+        self._meter.page(now, len(documents), sum(map(len, kept)) + len(kept), pages.windows, pages.left)
+
+    async def _flush(self) -> None:
+        """Begin to commit what was read, when the commit before it has succeeded."""
+        await self._settle()
+        # Behind rows that could not be committed no cursor may be.
+        if not self._broken and (self._batch or self.state.passes[-1].done):
+            self.state.requests, self.state.seconds = self._meter.requests, self._meter.seconds
+            rows, self._batch, self._size = self._batch, [], 0
+            self._pending = self._desk.commit(self._name, rows, self.state.snapshot())
+
+    async def _settle(self) -> None:
+        if self._pending is None:
+            return
+        try:
+            # Cancelled here, the commit goes on, and is waited for once more.
+            added, changed = await asyncio.shield(self._pending)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._pending, self._broken = None, True
+            raise
+        self._pending = None
+        self.state.passes[-1].added += added
+        self.state.passes[-1].changed += changed
+
+
+def _seconds(told: float | None) -> int:
+    """The server's clock; ours only where it does not tell."""
+    return round(time.time() if told is None else told)
