@@ -1,6 +1,9 @@
-"""Sessions: `nox -s tests soak clients mutants types lint generate catalogue bench`. Each installs what it needs."""
+"""`nox -s tests soak clients browser mutants types lint generate catalogue bench`: each installs what it needs."""
 
 from __future__ import annotations
+
+import os
+import shutil
 
 import nox
 
@@ -52,6 +55,16 @@ def clients(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The sandbox's console in a real Chromium, which is installed where this runs as root beside apt."""
+    session.install("-e", ".[cli]", *group("test", "browser"))
+    if shutil.which("chromium") is None and shutil.which("apt-get") is not None and os.geteuid() == 0:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-y", "-qq", "chromium", external=True)
+    session.run("python", "-m", "pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Mistakes made in copies of the package, which the tests must notice: how many, and from which seed."""
     session.install("-e", FULL, *group("test"))
@@ -61,7 +74,7 @@ def mutants(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy strict and pyright on everything; the public API's types must be complete."""
-    session.install("-e", FULL, "keyring>=25", "nox", *group("test", "types", "bench"))
+    session.install("-e", FULL, "keyring>=25", "nox", *group("test", "types", "bench", "browser"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "aiochargebee_gw")

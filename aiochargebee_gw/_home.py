@@ -48,7 +48,8 @@ class Home:
             return
         try:
             if self._inside:
-                self._empty = self._empty or asyncio.Event()
+                if self._empty is None or self._empty.is_set():
+                    self._empty = asyncio.Event()
                 async with clock.timeout(seconds):
                     await self._empty.wait()
         except TimeoutError:

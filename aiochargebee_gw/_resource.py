@@ -14,7 +14,7 @@ from ._operation import ListOperation, Operation
 from ._page import answer_class, decode_answer
 from ._prepare import Draft, draft, split_options
 from ._settle import Trace, trace_of
-from ._wire.headers import IDEMPOTENCY_KEY, check_connection, check_extra, check_idempotency_key
+from ._wire.headers import IDEMPOTENCY_KEY, check_extra, check_idempotency_key
 from ._wire.message import Request, Response
 from .errors import ConfigurationError, RequestError, WrongCatalog
 from .settings import Retry, Settings, Timeouts
@@ -44,6 +44,7 @@ class Options:
     """What a `Gateway` and its copies say for all their calls; `timeout` is seconds for one attempt."""
 
     connection: str | None = attrs.field(default=None, repr=False)
+    """As `check_connection` gave it."""
     timeout: float | None = None
     retry: Retry | None = None
     priority: Priority = "web"
@@ -53,6 +54,8 @@ class Options:
 
     def with_call(self, given: Mapping[str, Any]) -> Options:
         """These options with a call's own on top. Raises `RequestError` for a malformed one."""
+        if not given:
+            return self
         changes: dict[str, Any] = {name: given[name] for name in ("timeout", "retry") if given.get(name) is not None}
         if "timeout" in changes and not (isinstance(changes["timeout"], int | float) and changes["timeout"] > 0):
             raise RequestError("timeout must be a number of seconds above 0", field="timeout")
@@ -215,7 +218,7 @@ class Caller:
             **options.headers,
         }
         if options.connection is not None:
-            headers["Maton-Connection"] = check_connection(options.connection)
+            headers["Maton-Connection"] = options.connection
         return headers
 
     def _timeouts(self, options: Options) -> Timeouts:

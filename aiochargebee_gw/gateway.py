@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -41,6 +43,7 @@ __all__ = ["Gateway"]
 _DRAIN_SECONDS = 5.0
 _DOWNLOAD_BYTES_PER_SECOND = 1000.0
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_RESOURCE = re.compile(r"[a-z_]{1,50}")
 
 
 class Gateway(Resources):
@@ -104,14 +107,15 @@ class Gateway(Resources):
         No call begins or is tried again. Those under way have five seconds to end; then they are broken off, and a
         write of which bytes have left ends as `OutcomeUnknown`.
         """
-        if self._owner:
-            try:
-                await self._caller.engine.drain(_DRAIN_SECONDS)
-            finally:
-                await self._transport.aclose()
-                await self._caller.engine.release()
+        if not self._owner:
+            return
+        # Each of them, whatever happens to the others: a task that closes a client may be cancelled.
+        async with AsyncExitStack() as closing:
             if self._caller.journal is not None:
-                await self._caller.journal.aclose()
+                closing.push_async_callback(self._caller.journal.aclose)
+            closing.push_async_callback(self._caller.engine.release)
+            closing.push_async_callback(self._transport.aclose)
+            await self._caller.engine.drain(_DRAIN_SECONDS)
 
     async def resume(self, write: PendingWrite, /) -> dict[str, Any]:
         """Finish a write that the journal lists as pending: the answer's JSON object, as a dict.
@@ -251,7 +255,8 @@ def _checked(settings: Settings) -> Settings:
 def _label(method: str, path: str) -> str:
     """What errors and events call an untyped call: an id in its path may be an e-mail address."""
     first, *rest = path.removeprefix(url.API_PREFIX).split("/")
-    return f"{method} {url.API_PREFIX}{first}{'/...' if rest else ''}"
+    resource = first if _RESOURCE.fullmatch(first) else "..."
+    return f"{method} {url.API_PREFIX}{resource}{'/...' if rest else ''}"
 
 
 def _pool(settings: Settings, key: Secret) -> Transport:

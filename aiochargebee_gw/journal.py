@@ -44,6 +44,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _log = logging.getLogger("aiochargebee_gw")
+_LAST_SECONDS = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +77,7 @@ class WriteJournal:
         self._clock = clock or SystemClock()
         self._thread = anyio.CapacityLimiter(1)
         self._under_way: set[tuple[str, str]] = set()
+        self._ended: anyio.Event | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,7 +86,14 @@ class WriteJournal:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of the file and its lock; the next use opens it again. Closing the `Gateway` does this too."""
+        """Let go of the file and its lock; the next use opens it again. Closing the `Gateway` does this too.
+
+        Writes that are just being broken off have a second to note their end.
+        """
+        with anyio.move_on_after(_LAST_SECONDS):
+            while self._under_way:
+                self._ended = anyio.Event()
+                await self._ended.wait()
         await self._blocking(self._file.close)
 
     async def pending(self) -> AsyncIterator[PendingWrite]:
@@ -190,6 +199,8 @@ class WriteJournal:
             yield
         finally:
             self._under_way.discard(place)
+            if self._ended is not None:
+                self._ended.set()
 
     async def _end(self, place: tuple[str, str], state: State, response: Response | None = None) -> None:
         status, body = (None, None) if response is None else (response.status, response.body)

@@ -57,7 +57,8 @@ class Page(Generic[R, Row]):
         self._into = into
         # Should the body be no page: a traceback that shows variables asks for this object's repr.
         self._offset, self._count = None, 0
-        self._offset, self._count = document.scan(body)
+        self._listing = document.Listing(body)
+        self._offset, self._count = self._listing.next_offset, self._listing.count
 
     @classmethod
     def read(
@@ -84,12 +85,12 @@ class Page(Generic[R, Row]):
     @functools.cached_property
     def raw(self) -> list[bytes]:
         """Each row's JSON as the server sent it."""
-        return document.rows(self._body)
+        return self._listing.rows()
 
     @functools.cached_property
     def documents(self) -> list[bytes]:
         """The JSON of each row's main object, as the server sent it."""
-        return document.documents(self._body, self._operation.main)
+        return self._listing.documents(self._operation.main)
 
     def _records(self) -> list[R | DecodeError]:
         cls: type[Any] = self._into or record_class(self._operation.record)
@@ -100,7 +101,7 @@ class Page(Generic[R, Row]):
         return decode_rows(self._body, cls, self._operation.label)
 
     def _raw(self) -> list[bytes | DecodeError]:
-        return [*document.rows(self._body)]
+        return [*self._listing.rows()]
 
     def __len__(self) -> int:
         return self._count

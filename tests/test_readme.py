@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +50,7 @@ async def test_every_python_block_runs(monkeypatch: pytest.MonkeyPatch, tmp_path
         assert namespace["first"].auto_collection == "on"
         assert namespace["same"].customer == namespace["made"].customer
         assert namespace["report"].rows == sandbox.count("customer")
-    assert len(PYTHON) == 12
+    assert len(PYTHON) == 13
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("aiochargebee-gw ")])
@@ -59,6 +62,28 @@ def test_every_command_runs(command: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() or list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_sandbox_serves_any_client(tmp_path: Path) -> None:
+    """The process of the README starts, and the commands after it are answered, on a free port instead of 8765."""
+    first, *others = next(text for language, text in BLOCKS if language == "sh").splitlines()
+    words = shlex.split(first[2:].replace("8765", "0"))
+    command = [sys.executable, "-m", "aiochargebee_gw", *words[1:]]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            told = json.loads(server.stdout.readline())
+            env = {**os.environ, "API_KEY": told["api_key"]}
+            answers = []
+            for line in others:
+                typed = line[2:].replace("http://127.0.0.1:8765", told["site_url"])
+                done = subprocess.run(typed, shell=True, env=env, capture_output=True, text=True, timeout=60, check=True)
+                answers.append(json.loads(done.stdout))
+        finally:
+            server.terminate()
+    assert len(answers[0]["list"]) == 1
+    assert "error" not in answers[1]
 
 
 def test_ci_runs_the_two_commands_of_the_readme() -> None:
@@ -81,6 +106,6 @@ def test_every_claim_names_a_test() -> None:
 
 
 def test_the_blocks_are_found() -> None:
-    """A block in another language would not be run: there is none."""
-    assert {language for language, _ in BLOCKS} == {"python", "console"}
+    """A block in another language would not be run: there is one, of commands that do not end by themselves."""
+    assert [language for language, _ in BLOCKS if language not in ("python", "console")] == ["sh"]
     assert asyncio.iscoroutinefunction(test_every_python_block_runs)

@@ -13,6 +13,7 @@ from .build import build
 from .catalogue import load
 from .names import CatalogueError
 from .render import FOLDERS, render
+from .sandbox import DESCRIPTION, description
 
 __all__ = ["main"]
 
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         catalogue = load(HERE / "catalogue", HERE / "overrides.toml")
         files = render(build(evolve(catalogue, carried=tuple(catalogue.resources)) if told.all else catalogue))
+        files[DESCRIPTION] = description(catalogue)
     except CatalogueError as error:
         print(error, file=sys.stderr)
         return 2

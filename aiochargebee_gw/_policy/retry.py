@@ -9,9 +9,9 @@ import attrs
 from ..errors import ApiError
 from ..settings import Retry
 
-__all__ = ["Again", "Budget", "Stop", "decide"]
+__all__ = ["LONGEST_WAIT", "Again", "Budget", "Stop", "decide"]
 
-_LONGEST_WAIT = 120.0
+LONGEST_WAIT = 120.0
 """Seconds: a `Retry-After` above it is for the caller to decide about, whatever the deadline."""
 
 
@@ -38,7 +38,7 @@ def decide(policy: Retry, error: Exception, *, attempt: int, left: float, jitter
     if attempt >= policy.attempts:
         return Stop("attempts")
     wait = _pause(policy, error, attempt, jitter)
-    if isinstance(error, ApiError) and error.retry_after is not None and wait > _LONGEST_WAIT:
+    if isinstance(error, ApiError) and error.retry_after is not None and wait > LONGEST_WAIT:
         return Stop("wait")
     return Again(wait) if wait < left else Stop("deadline")
 

@@ -60,6 +60,8 @@ def listing(gw: Gateway, name: str, chosen: Selection, *, limit: int = 100) -> P
     if chosen.include_deleted:
         options["include_deleted"] = True
     filters = [Filter.parse(text) for text in chosen.where or ()]
+    if not filters and "required" in inspect.signature(method).parameters:
+        raise RequestError(f"{wanted} of {name} needs a filter: --where subscription_id[is]=ID", field="where")
     pages: Pages[Any, Any] = method(*([chosen.id] if takes_id else []), *filters, **options)
     return pages
 

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ._output import has_terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
     from ..export import Progress
 
-__all__ = ["counting"]
+__all__ = ["Board", "bars_on", "counting"]
 
 # The seconds over which a rate is taken.
 _SPAN = 5.0
+_WIDE = 120
+# What a narrow terminal does not show, by its place in the text: pages, rows/s, windows, requests/s, the stage, ...
+_LESS = (1, 2, 4, 3, 6, 5)
 _STAGES = {"full": "", "changes": "what has changed", "created": "what is new", "render": "writing"}
 
 
@@ -27,43 +33,58 @@ def counting(limit: float, wanted: bool = True) -> Iterator[Callable[[Progress],
         yield None
         return
     from rich.console import Console
+
+    with bars_on(Console(stderr=True)) as bars:
+        yield Board(bars, limit).show
+
+
+def bars_on(console: Console) -> Bars:
+    """Bars that are not shown yet, and leave nothing behind."""
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(24),
+        BarColumn(_bar(console)),
         TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Board(bars, limit).show
+    return Bars(*columns, console=console, transient=True)
 
 
-class _Board:
+def _bar(console: Console) -> int:
+    return 24 if console.width >= _WIDE else 8
+
+
+class Board:
     """One bar for each list that is heard of."""
 
-    def __init__(self, bars: Any, limit: float) -> None:
+    def __init__(self, bars: Bars, limit: float) -> None:
         self._bars = bars
         self._limit = limit
         self._tasks: dict[str, Any] = {}
-        self._rates: dict[str, _Rate] = {}
-        self._requests = _Rate()
+        self._rates: dict[str, tuple[_Rate, _Rate]] = {}
 
     def show(self, now: Progress) -> None:
         name = now.resource
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=None, text="")
-            self._rates[name] = _Rate()
+            # Of a list that is gone on with, both counters have an earlier run in them: its own.
+            self._rates[name] = _Rate(), _Rate()
         total = None if now.total is None else max(now.total, now.rows)
-        rows = self._rates[name].of(now.seconds, now.rows)
-        requests = self._requests.of(now.seconds, now.requests)
-        text = _text(now, total, rows, requests, self._limit)
+        rows, requests = self._rates[name]
+        rates = rows.of(now.seconds, now.rows), requests.of(now.seconds, now.requests)
+        text = _text(now, total, *rates, self._limit, self._room())
         self._bars.update(self._tasks[name], completed=now.rows, total=total, text=text)
 
+    def _room(self) -> int:
+        """The characters that a line has for its text, beside the name, the bar, the time and what is between them."""
+        console = self._bars.console
+        return console.width - max(map(len, self._tasks)) - _bar(console) - len("0:00:00") - 3
 
-def _text(now: Progress, total: int | None, rows: float, requests: float, limit: float) -> str:
-    """What stands behind a bar."""
+
+def _text(now: Progress, total: int | None, rows: float, requests: float, limit: float, room: int = _WIDE) -> str:
+    """What stands behind a bar, or the most important of it."""
     about = f" of ~{total:,}" if total is not None and total > now.rows else ""
     allowed = f" of {limit:g}" if limit != float("inf") else ""
     parts = [
@@ -75,7 +96,12 @@ def _text(now: Progress, total: int | None, rows: float, requests: float, limit:
         _left(0 if total is None else total - now.rows, rows),
         _STAGES[now.stage],
     ]
-    return "  ".join(part for part in parts if part)
+    for number in (*_LESS, None):
+        text = "  ".join(part for part in parts if part)
+        if number is None or len(text) <= room:
+            break
+        parts[number] = ""
+    return text
 
 
 def _left(rows: int, rate: float) -> str:
@@ -89,7 +115,8 @@ class _Rate:
     """How fast a counter has grown in the last seconds."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        # From the very beginning: pages that come at once have taken their time before.
+        self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
 
     def of(self, seconds: float, count: int) -> float:
         """Note the counter. Returns its growth per second."""
@@ -97,7 +124,4 @@ class _Rate:
         while len(self._seen) > 2 and self._seen[1][0] < seconds - _SPAN:
             self._seen.popleft()
         then, before = self._seen[0]
-        # The first page has taken its time, too.
-        if len(self._seen) == 1 or seconds <= then:
-            return count / seconds if seconds > 0 else 0.0
-        return (count - before) / (seconds - then)
+        return max(0, count - before) / (seconds - then) if seconds > then else 0.0

@@ -10,16 +10,14 @@ from os import PathLike
 from typing import Any, Literal
 
 import anyio
-import attrs
 
-from ..errors import RequestError
 from ..pagination import Pages
 from ._desk import Desk
 from ._formats import Format, check_format
 from ._job import Job
 from ._manifest import Part, write_manifest
 from ._output import Writable
-from ._places import Place, folder_at, place_at, refused
+from ._places import Place, checked_workers, folder_at, place_at, refused
 from ._progress import Progress
 from ._report import ExportReport
 from ._stream import stream_to
@@ -64,8 +62,10 @@ async def export(
 
     A file is made from a journal beside it, `<to>.journal`, which is removed when all is done; *journal* names another
     file for it, which stays. What an earlier call of the same query left in the journal, however it ended, is gone on
-    with; *resume=False* refuses that, and a journal of another query is refused always. *force* replaces a file that
-    exists (a symlink keeps pointing at what is replaced), and a journal that does not fit. Without it a file that
+    with: of a list that was read to its end only what has changed is asked for, or all of it where the list cannot be
+    asked for changes. *resume=False* refuses that, and a journal of another query is refused always. A journal knows
+    the connection that was named, but not the key: who has several sites names the connection. *force* replaces a file
+    that exists (a symlink keeps pointing at what is replaced), and a journal that does not fit. Without it a file that
     somebody makes meanwhile stays, too, and the export is refused at its end.
 
     *workers* requests run at once where the list can be split. *rows* is what a row becomes: its main record, or the
@@ -82,10 +82,10 @@ async def export(
         return await stream_to(pages, stream, whole=rows == "envelope", progress=progress)
     place = _place(to, force=force, resume=resume, journal=journal)
     check_format(place.format, rows)
-    job = Job(pages, place, rows=rows, workers=_checked(workers), progress=progress)
+    job = Job(pages, place, rows=rows, workers=checked_workers(workers), progress=progress)
     async with _open([job]) as desks:
         part = await job.run(desks[0])
-        await _finish(desks[0], [part])
+        await _finish([job], desks, [part])
     return part.report
 
 
@@ -121,13 +121,13 @@ async def export_all(
     """
     places = _places(list(lists), to=to, format=format, force=force, rows=rows, resume=resume)
     jobs = [
-        Job(pages, place, rows=rows, workers=_checked(workers), progress=progress)
+        Job(pages, place, rows=rows, workers=checked_workers(workers), progress=progress)
         for pages, place in zip(lists.values(), places, strict=True)
     ]
     async with _open(jobs) as desks:
         parts = await together([partial(Job.run, job, desk) for job, desk in zip(jobs, desks, strict=True)])
         if parts:
-            await _finish(desks[0], parts)
+            await _finish(jobs, desks, parts)
     return [part.report for part in parts]
 
 
@@ -137,8 +137,11 @@ def _places(names: Sequence[str], *, to: str | PathLike[str], format: str, rows:
     for name in names:
         if not name or name != name.strip("./") or "/" in name or "\0" in name:
             raise refused(f"{name!r} cannot be the name of a file")
-    places = [place_at(folder / f"{name}.{ending}", force=how["force"], resume=how["resume"]) for name in names]
-    return [attrs.evolve(place, manifest=folder / _MANIFEST) for place in places]
+    manifest = folder / _MANIFEST
+    return [
+        place_at(folder / f"{name}.{ending}", force=how["force"], resume=how["resume"], manifest=manifest)
+        for name in names
+    ]
 
 
 @asynccontextmanager
@@ -157,12 +160,15 @@ async def _open(jobs: list[Job]) -> AsyncIterator[list[Desk]]:
                 desk.drop = (done and not job.place.keep) or (not job.touched and desk.is_new)
 
 
-async def _finish(desk: Desk, parts: list[Part]) -> None:
+async def _finish(jobs: list[Job], desks: list[Desk], parts: list[Part]) -> None:
     """The files are there: a cancellation comes too late."""
     manifest = parts[0].report.manifest
-    if manifest is not None:
-        with anyio.CancelScope(shield=True):
-            await desk.run(write_manifest, manifest, parts)
+    with anyio.CancelScope(shield=True):
+        if manifest is not None:
+            await desks[0].run(write_manifest, manifest, parts)
+        for job, desk in zip(jobs, desks, strict=True):
+            if job.place.keep:
+                await desk.run(job.settle, desk)
 
 
 def _stream(to: object) -> Writable | None:
@@ -175,9 +181,3 @@ def _place(to: Any, **how: Any) -> Place:
     if not isinstance(to, str | PathLike):
         raise refused(f"to= takes a path, '-' or a binary stream, not {type(to).__name__}")
     return place_at(to, **how)
-
-
-def _checked(workers: int) -> int:
-    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise RequestError("workers must be a number of requests, 1 or more", field="workers")
-    return workers

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from .._files import Replacement
 from ..errors import RequestError
 from ..pagination import Pages
 from ._desk import Desk
-from ._journal import remove
+from ._journal import making_way, remove
 from ._lists import Listed
 from ._manifest import Part
 from ._places import Place, refused, taken
@@ -65,21 +67,36 @@ class Job:
             state.published = await self._publish(desk, state, meter)
         return Part(self.listed, state, self._report(state, state.published, meter))
 
+    def settle(self, desk: Desk) -> None:
+        """All is done, the manifest too: who asks again wants it as it is then."""
+        state = desk.journal.state(self.listed.name)
+        if state is not None:
+            state.part = state.published = None
+            desk.journal.commit(self.listed.name, [], state)
+
     def _begin(self, desk: Desk) -> ListState:
         """What the journal knows of this query; what is there of another is refused, or with force forgotten."""
         journal = desk.journal
         fingerprint = self.listed.fingerprint(self._rows)
         for other in journal.lists():
             state = journal.state(other)
-            if state is not None and state.fingerprint == fingerprint and self.place.resume:
-                self._resumed = True
+            fits = state is not None and state.fingerprint == fingerprint
+            if state is not None and fits and self.place.resume:
                 journal.check()
-                return self._go_on(state)
-            if not self.place.force:
-                raise self._not_ours(desk.path, fits=state is not None and state.fingerprint == fingerprint)
+                if not self._is_over(state):
+                    self._resumed = True
+                    return self._go_on(state)
+            elif not self.place.force:
+                raise self._not_ours(desk.path, fits=fits)
+            self._check_free()
             journal.forget(other)
         self._check_free()
         return ListState(query=self.listed.label, fingerprint=fingerprint)
+
+    def _is_over(self, state: ListState) -> bool:
+        """Whether an earlier export has come to its end, and nothing tells what has changed since."""
+        ended = state.finished and state.part is None
+        return ended and (state.unnamed or not self.listed.shows_changes)
 
     def _not_ours(self, path: Path, *, fits: bool) -> RequestError:
         if fits:
@@ -92,7 +109,8 @@ class Job:
         if state.part is not None:
             remove(self.place.path.with_name(state.part))
             state.part = None
-        if state.published is not None and not _is_at(self.place.path, state.published):
+        made = state.published
+        if made is not None and not (made.deleted == self.listed.wants_deleted and _is_at(self.place.path, made)):
             state.published = None
         if state.published is None:
             self._check_free()
@@ -125,10 +143,12 @@ class Job:
         state.finish()
         desk.journal.commit(name, [], state)
         source = Source(desk.journal, name, self.listed, deleted=self.listed.wants_deleted, sorted=state.split)
-        published = render(source, file, self.place.format)
+        published = attrs.evolve(render(source, file, self.place.format), deleted=source.deleted)
         desk.journal.commit(name, [], attrs.evolve(state, published=published))
+        path = Path(os.path.realpath(self.place.path)) if self.place.force else self.place.path
         try:
-            file.commit()
+            with making_way(path) if self.place.format == "db" else contextlib.nullcontext():
+                file.commit()
         except FileExistsError as error:
             raise refused(f"{self.place.path} was made by somebody else meanwhile; force replaces it") from error
         return published

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .._files import FileLock, sync_folder
 from ..errors import RequestError
 from ._keys import Row
 from ._state import ListState, decode_state, encode_state
 
-__all__ = ["Journal", "guarded", "is_journal", "remove", "remove_tails"]
+__all__ = ["Journal", "guarded", "is_journal", "making_way", "remove", "remove_tails"]
 
 # "acgw", in the place where SQLite keeps whose file it is.
 _APPLICATION = 0x61636777
@@ -34,8 +36,8 @@ CREATE TABLE lists (resource TEXT PRIMARY KEY, state TEXT NOT NULL);
 """
 # A record that is read again is newer, unless its version says otherwise: lists may show an old state for minutes.
 _UPSERT = """
-INSERT INTO documents (resource, id, version, position, deleted, generation, document)
-VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
+INSERT INTO documents (resource, generation, id, version, position, deleted, document)
+VALUES {rows}
 ON CONFLICT (resource, id) DO UPDATE SET
     version = max(version, excluded.version),
     deleted = CASE WHEN excluded.version >= version THEN excluded.deleted ELSE deleted END,
@@ -49,6 +51,9 @@ FROM documents WHERE resource = ?1 AND id = ?2
 _FULL = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _TAILS = ("-wal", "-shm", "-journal")
+# After each step of a statement SQLite's thread asks for the interpreter back, which a busy loop holds for milliseconds:
+# so a page goes in by one step. It takes 502 values; older SQLites allow 999, and more at once are slower.
+_AT_ONCE = (100, 1)
 
 
 class Journal:
@@ -60,6 +65,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.is_new = not path.exists()
+        self._closed = False
+        self._last: int | None = None
         try:
             self._lock = FileLock(path)
         except BlockingIOError:
@@ -95,17 +102,17 @@ class Journal:
         They are counted in the last pass of *state*, too, before it is kept.
         """
         with guarded(self.path), self._transaction():
-            before = self._newest()
+            before = self._newest() if self._last is None else self._last
+            self._last = None
             known = self._newer(resource, rows) if rows and not state.is_first_pass else 0
-            self._db.executemany(
-                _UPSERT,
-                [(resource, *key, state.generation, document) for key, document in rows],
-            )
-            added = self._newest() - before
+            self._upsert(resource, state.generation, rows)
+            last = self._newest()
+            added = last - before
             if rows:
                 state.passes[-1].added += added
                 state.passes[-1].changed += known
             self._db.execute("INSERT OR REPLACE INTO lists VALUES (?, ?)", (resource, encode_state(state)))
+        self._last = last
         return added, known
 
     def count(self, resource: str, *, deleted: bool) -> int:
@@ -132,6 +139,7 @@ class Journal:
     def bury(self, resource: str, generation: int) -> int:
         """Flag as deleted what the full pass of *generation* has not shown, and drop what has no id: that was read
         anew. Returns how many records were flagged."""
+        self._last = None
         with guarded(self.path), self._transaction():
             older = "resource = ? AND generation < ?"
             self._db.execute(f"DELETE FROM documents WHERE id IS NULL AND {older}", (resource, generation))  # noqa: S608
@@ -140,6 +148,7 @@ class Journal:
 
     def forget(self, resource: str) -> None:
         """Drop everything about a list."""
+        self._last = None
         with guarded(self.path), self._transaction():
             self._db.execute("DELETE FROM documents WHERE resource = ?", (resource,))
             self._db.execute("DELETE FROM lists WHERE resource = ?", (resource,))
@@ -166,15 +175,35 @@ class Journal:
 
     def close(self, *, drop: bool = False) -> None:
         """Let go of the file, or *drop* it, with what SQLite keeps beside it. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        # While it is still ours: whoever waits for it must not find it half gone.
+        gone = drop and self._vanish()
         with contextlib.suppress(sqlite3.Error):
-            if drop:
-                # What closing moves out of the WAL need not last.
-                self._db.execute("PRAGMA synchronous = OFF")
             self._db.close()
-        if drop:
-            # While it is still ours: whoever waits for it must not find it half gone.
+        if drop and not gone:
             remove(self.path)
         self._lock.release()
+
+    def _vanish(self) -> bool:
+        """Take the names away before the files are closed: SQLite moves no WAL into a file that is gone. Windows takes
+        away none that is open."""
+        try:
+            remove(self.path)
+        except OSError:
+            return False
+        return True
+
+    def _upsert(self, resource: str, generation: int, rows: list[Row]) -> None:
+        at = 0
+        for count in _AT_ONCE:
+            while len(rows) - at >= count:
+                values: list[Any] = [resource, generation]
+                for key, document in rows[at : at + count]:
+                    values += (*key, document)
+                self._db.execute(_upsert(count), values)
+                at += count
 
     def _newer(self, resource: str, rows: list[Row]) -> int:
         """How many of *rows* are newer than what is known of them."""
@@ -197,6 +226,14 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
+
+
+@functools.cache
+def _upsert(count: int) -> str:
+    """The statement for *count* rows; the first two values are those of all."""
+    rows = (f"(?1, ?2, ?{at}, ?{at + 1}, ?{at + 2}, ?{at + 3}, CAST(?{at + 4} AS TEXT))"
+            for at in range(3, 3 + 5 * count, 5))  # fmt: skip
+    return _UPSERT.format(rows=", ".join(rows))
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -266,6 +303,26 @@ def remove_tails(path: Path) -> None:
     """Take away what SQLite keeps beside a database."""
     for tail in _TAILS:
         Path(f"{path}{tail}").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def making_way(path: Path) -> Iterator[None]:
+    """Keeps others from *path* while another database takes its name.
+
+    What a run that was killed has left beside it goes: SQLite would write that into the other one, and destroy it.
+    Raises `RequestError` when the database is in use.
+    """
+    with contextlib.ExitStack() as stack:
+        if path.exists():
+            try:
+                stack.callback(FileLock(path).release)
+            except BlockingIOError:
+                raise _refused(path, "is in use by another process") from None
+            # It stays whole until the other one is there.
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=0)) as db:
+                db.execute("PRAGMA journal_mode = DELETE")
+        remove_tails(path)
+        yield
 
 
 def _refused(path: Path, what: str) -> RequestError:

@@ -28,7 +28,14 @@ _DELETED = "include_deleted"
 class Listed:
     """A list. Everything but `pages` is read from it."""
 
-    pages: Pages[Any, Any]
+    pages: Pages[Any, Any] = attrs.field()
+
+    @pages.validator
+    def _check_pages(self, _: object, pages: object) -> None:
+        if not isinstance(pages, Pages):
+            raise RequestError(
+                f"a list is wanted, such as gw.customers.list(), not {type(pages).__name__}", field="pages"
+            )
 
     @property
     def name(self) -> str:
@@ -104,12 +111,15 @@ class Listed:
 
     def fingerprint(self, rows: str) -> str:
         """What distinguishes this query, and the site it is sent to, from every other. *rows* is what is kept."""
-        settings, options = self.pages._caller.settings, self.pages._caller.options
+        settings = self.pages._caller.settings
+        options = self.pages._caller.options.with_call(self.pages._options)
         host = urlsplit(settings.gateway_url).hostname or ""
         # An embedded sandbox has another port each time, and the same data.
         place = "loopback" if is_loopback(host) else settings.gateway_url
         pairs = sorted(pair for pair in self.pages._draft.query if pair[0] != _DELETED)
-        text = json.dumps([place, options.connection, self.pages._draft.path, pairs, rows])
+        # Of a business entity, or of another schema: a header may choose the rows.
+        headers = [sorted((name.lower(), value) for name, value in options.headers.items())] if options.headers else []
+        text = json.dumps([place, options.connection, self.pages._draft.path, pairs, rows, *headers])
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
     def with_deleted(self) -> Listed:

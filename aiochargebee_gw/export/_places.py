@@ -13,7 +13,7 @@ from ._formats import LEGAL, Format, format_of
 from ._journal import is_journal
 from ._manifest import is_manifest
 
-__all__ = ["Place", "folder_at", "journal_of", "place_at", "refused", "taken"]
+__all__ = ["Place", "check_text", "checked_workers", "folder_at", "journal_of", "place_at", "refused", "taken"]
 
 
 @attrs.frozen
@@ -33,7 +33,12 @@ class Place:
 
 
 def place_at(
-    to: str | os.PathLike[str], *, force: bool, resume: bool, journal: str | os.PathLike[str] | None = None
+    to: str | os.PathLike[str],
+    *,
+    force: bool,
+    resume: bool,
+    journal: str | os.PathLike[str] | None = None,
+    manifest: Path | None = None,
 ) -> Place:
     """The place at *to*. Raises `RequestError` when it cannot be had."""
     path = Path(to)
@@ -41,13 +46,15 @@ def place_at(
         path=path,
         format=format_of(path),
         journal=journal_of(path) if journal is None else Path(journal),
-        manifest=_beside(path, ".manifest.json"),
+        manifest=_beside(path, ".manifest.json") if manifest is None else manifest,
         force=force,
         resume=resume,
         keep=journal is not None,
     )
     _check_file(place)
     _check_folder(place.journal)
+    if place.journal.is_dir() or os.path.realpath(place.journal) in map(os.path.realpath, (path, place.manifest)):
+        raise RequestError(f"{place.journal}: the journal must be a file of its own", field="journal")
     if not force and os.path.lexists(place.manifest) and not is_manifest(place.manifest):
         raise refused(f"{place.manifest} exists already and is no manifest; force replaces it")
     return place
@@ -68,6 +75,13 @@ def folder_at(to: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise refused(f"{path}: {error.strerror}") from error
     return path
+
+
+def checked_workers(workers: int) -> int:
+    """*workers*, when that is a number of requests. Raises `RequestError`."""
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise RequestError("workers must be a number of requests, 1 or more", field="workers")
+    return workers
 
 
 def taken(place: Place) -> RequestError:
@@ -102,8 +116,17 @@ def _check_file(place: Place) -> None:
         raise taken(place)
 
 
+def check_text(path: Path) -> None:
+    """Raise `RequestError` for a name that manifests and databases cannot hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise refused(f"{str(path)!a}: the name is not text") from None
+
+
 def _check_folder(path: Path, shown: Path | None = None) -> None:
     shown = path if shown is None else shown
+    check_text(path)
     if not path.parent.is_dir():
         raise refused(f"{shown}: its folder does not exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -26,8 +26,9 @@ from ._walk import Walk, walk
 
 __all__ = ["Puller"]
 
-_ROWS = 1000
-_BYTES = 4 << 20
+# A commit takes so much, and more while the one before it is under way, up to a limit.
+_ROWS, _MOST_ROWS = 1000, 4000
+_BYTES, _MOST_BYTES = 4 << 20, 16 << 20
 _MOST_PASSES = 10
 
 
@@ -54,6 +55,7 @@ class Puller:
         self._name = name or listed.name
         self._pending: asyncio.Future[tuple[int, int]] | None = None
         self._broken = False
+        self._restarted: PassState | None = None
         self._batch: list[Row] = []
         self._size = 0
 
@@ -93,9 +95,11 @@ class Puller:
             try:
                 await self._walk(listed if now.rest is None else listed.created_since(now.rest), now)
             except PaginationError as error:
-                # A list that fails once more has another trouble; and what has no id would be there twice.
-                if now.restarts or self.state.unnamed:
+                # A list that fails once more has another trouble; and what has no id would be there twice. Another run
+                # may try once more: cursors that it found may be too old again.
+                if self._restarted is now or self.state.unnamed:
                     raise
+                self._restarted = now
                 self._restart(now, listed, error)
         return now
 
@@ -104,8 +108,10 @@ class Puller:
 
         Windows fail where offsets are positions and rows come into the middle of the list, as into that of changes.
         """
-        now.restarts, now.cursor = 1, None
-        now.rest = now.last if listed.creation and isinstance(error, CursorExpired) else None
+        now.restarts, now.cursor = now.restarts + 1, None
+        # A row may lack another field than this, and be behind all that have it.
+        in_order = listed.creation == "created_at" and isinstance(error, CursorExpired)
+        now.rest = now.last if in_order else None
         if now.rest is None:
             self._meter.again(now)
             now.rows = now.pages = 0
@@ -116,7 +122,7 @@ class Puller:
             async with walk(listed, now.cursor, 1 if now.restarts else self._workers) as pages:
                 async for page in pages:
                     self._take(page, pages, now, read)
-                    if len(self._batch) >= _ROWS or self._size >= _BYTES:
+                    if self._is_due():
                         await self._flush()
                 if now.began is None:
                     now.began = now.ended = _seconds(pages.began)
@@ -146,6 +152,12 @@ class Puller:
         now.cursor = pages.cursor
         self.state.split = self.state.split or pages.windows > 1
         self._meter.page(now, len(documents), sum(map(len, kept)) + len(kept), pages.windows, pages.left)
+
+    def _is_due(self) -> bool:
+        """Whether what was read is to be committed now."""
+        if self._pending is None or self._pending.done():
+            return len(self._batch) >= _ROWS or self._size >= _BYTES
+        return len(self._batch) >= _MOST_ROWS or self._size >= _MOST_BYTES
 
     async def _flush(self) -> None:
         """Begin to commit what was read, when the commit before it has succeeded."""

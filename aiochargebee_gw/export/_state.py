@@ -42,11 +42,12 @@ class PassState:
 
 @attrs.define(kw_only=True)
 class Published:
-    """An output that has, or is about to have, its name."""
+    """An output that has, or is about to have, its name. *deleted* says that deleted rows were asked for."""
 
     rows: int
     bytes: int
     sha256: str
+    deleted: bool = False
 
 
 @attrs.define(kw_only=True)
@@ -94,8 +95,14 @@ class ListState:
         return next((one.began for one in reversed(self.passes) if one.kind != "created"), None)
 
     def finish(self) -> None:
-        """All passes are done: what comes next is another run."""
-        self.watermark, self.finished = max(0, (self.as_of or 0) - MARGIN), True
+        """All passes are done: what comes next is another run.
+
+        It begins where a full pass began, for nobody has asked yet for rows that came behind its windows and have no
+        `updated_at`.
+        """
+        whole = next((one.began for one in self.passes if one.kind == "full"), None)
+        begin = self.as_of if whole is None else whole
+        self.watermark, self.finished = max(0, (begin or 0) - MARGIN), True
 
     def snapshot(self) -> ListState:
         """As it is now, for another thread: the pass that is under way goes on."""

@@ -1,14 +1,20 @@
-"""Lines down a pipe: one pass, and what is written is written."""
+"""Lines down a pipe: one pass, and what is written is written.
+
+A page is written by a thread while the next one is read: writing and hashing need no interpreter, reading does.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from typing import Any
 
-import anyio.to_thread
+import anyio
 
 from ..pagination import Page, Pages
-from ._lines import identity, line
+from ._lines import identity, lines
 from ._lists import Listed
 from ._output import Counted, Writable
 from ._progress import Meter, Progress
@@ -16,6 +22,8 @@ from ._report import ExportReport
 from ._state import PassState
 
 __all__ = ["stream_to"]
+
+_AHEAD = 2
 
 
 async def stream_to(
@@ -25,11 +33,15 @@ async def stream_to(
     listed = Listed(pages)
     meter = Meter(listed.name, pages.stats, progress)
     run = _Run(stream, meter, whole=whole)
-    async with pages.prefetch_pages(1) as found:
-        async for page in found:
-            await run.take(page)
+    try:
+        async with pages.prefetch_pages(_AHEAD) as found:
+            async for page in found:
+                await run.take(page)
+        await run.settle()
+    finally:
+        await run.aclose()
     return ExportReport(
-        rows=run.rows,
+        rows=meter.rows,
         repeated=run.repeated,
         pages=meter.pages,
         requests=meter.requests,
@@ -48,25 +60,52 @@ class _Run:
         self._stream = stream
         self._meter = meter
         self._whole = whole
-        self._seen: set[bytes] = set()
+        self._seen: set[bytes | None] = set()
         self._now = PassState(kind="full")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self._writing: asyncio.Future[None] | None = None
+        self._rows = self._size = 0
         self.out = Counted(self._send)
-        self.rows = self.repeated = 0
+        self.repeated = 0
 
     async def take(self, page: Page[Any, Any]) -> None:
+        """Begin to write a page, when the one before it is written."""
         documents = page.documents
-        lines = [
-            line(row)
-            for document, row in zip(documents, page.raw if self._whole else documents, strict=True)
-            if self._is_new(document)
-        ]
-        if lines:
-            await anyio.to_thread.run_sync(self._write, lines)
-        self.rows += len(lines)
-        self._meter.page(self._now, len(lines), sum(map(len, lines)) + len(lines))
+        rows = page.raw if self._whole else documents
+        new = self._news([identity(document) for document in documents])
+        if not all(new):
+            rows = list(compress(rows, new))
+        text = lines(rows)
+        await self.settle()
+        self._rows, self._size = len(rows), len(text)
+        self._writing = asyncio.wrap_future(self._executor.submit(self._write, text))
 
-    def _is_new(self, document: bytes) -> bool:
-        id = identity(document)
+    async def settle(self) -> None:
+        """Wait until what was taken is written. Raises what writing it raised."""
+        if self._writing is not None:
+            # Cancelled here, the thread goes on, and is waited for once more.
+            await asyncio.shield(self._writing)
+            self._writing = None
+            self._meter.page(self._now, self._rows, self._size)
+
+    async def aclose(self) -> None:
+        """Wait for the thread, whatever becomes of its work."""
+        self._executor.shutdown(wait=False)
+        if self._writing is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._writing])
+            if not self._writing.cancelled():
+                self._writing.exception()  # else asyncio would complain that nobody has looked
+
+    def _news(self, ids: list[bytes | None]) -> list[bool]:
+        """Which rows are not there yet; one without an id is always new."""
+        found = set(ids)
+        if len(found) == len(ids) and self._seen.isdisjoint(found):
+            self._seen |= found - {None}
+            return [True] * len(ids)
+        return [self._is_new(id) for id in ids]
+
+    def _is_new(self, id: bytes | None) -> bool:
         if id is None:
             return True
         if id in self._seen:
@@ -75,8 +114,10 @@ class _Run:
         self._seen.add(id)
         return True
 
-    def _write(self, lines: list[bytes]) -> None:
-        self.out.write(b"\n".join(lines) + b"\n")
+    def _write(self, text: bytes) -> None:
+        if not text:
+            return
+        self.out.write(text)
         flush = getattr(self._stream, "flush", None)
         if flush is not None:
             flush()

@@ -15,7 +15,7 @@ from ..pagination import Pages
 from ._desk import Desk
 from ._journal import is_journal
 from ._lists import Listed
-from ._places import refused
+from ._places import check_text, checked_workers, refused
 from ._progress import Meter, Progress
 from ._pull import Puller
 from ._state import ListState
@@ -53,6 +53,7 @@ class SyncReport:
 def check_sync(to: str | PathLike[str]) -> Path:
     """The path of a mirror. Raises `RequestError` for a place that cannot be one, with nothing touched."""
     path = Path(to)
+    check_text(path)
     if path.suffix.lower() not in _ENDINGS:
         raise refused(f"{path}: a mirror is a file that ends in .db")
     if not path.parent.is_dir():
@@ -85,6 +86,7 @@ async def sync(
     path = check_sync(to)
     found = [Listed(pages) for pages in lists]
     _check_lists(found)
+    checked_workers(workers)
     async with Desk(path) as desk:
         runs = [_Run(listed, desk, verify=verify, workers=workers, progress=progress) for listed in found]
         try:
@@ -146,8 +148,9 @@ class _Run:
     async def _changes(self, puller: Puller, state: ListState) -> None:
         if state.watermark is None:
             raise AssertionError("only a run after a whole one asks for changes")
-        if not state.has("changes"):
-            await puller.changes(state.watermark)
+        if not state.passes or state.passes[-1].kind == "changes":
+            # Behind a pass that was left in the middle comes the rest of it.
+            await puller.changes(None if state.passes else state.watermark)
         if self._listed.creation is not None and not state.has("created"):
             await puller.created(state.watermark)
 
@@ -162,7 +165,7 @@ class _Run:
                 f"{self._desk.path} holds {listed.name} of another site, or with filters or in another order",
                 field="journal",
             )
-        return _next_run(state, whole=self._verify or not listed.shows_changes or state.unnamed)
+        return _next_run(state, whole=self._verify or not listed.shows_changes or state.unnamed, verify=self._verify)
 
     def _end(self, state: ListState, meter: Meter) -> SyncReport:
         journal, name = self._desk.journal, self._listed.name
@@ -185,9 +188,10 @@ class _Run:
         )
 
 
-def _next_run(state: ListState, *, whole: bool) -> ListState:
-    """Where the next run begins, or goes on. *whole* asks for the list as a whole."""
-    if not state.finished:
+def _next_run(state: ListState, *, whole: bool, verify: bool) -> ListState:
+    """Where the next run begins, or goes on. *whole* asks for the list as a whole; to *verify* it, one that only asked
+    for changes is not gone on with."""
+    if not state.finished and not (verify and state.mode == "changes"):
         return state
     state.passes, state.finished = [], False
     state.mode = "full" if whole else "changes"

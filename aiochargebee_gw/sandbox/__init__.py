@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiochargebee_gw.sandbox._messages import RecordedRequest
+from aiochargebee_gw.sandbox._messages import RecordedRequest, Requests
 from aiochargebee_gw.sandbox._webhooks import Sent, Webhooks
 from aiochargebee_gw.sandbox.clock import Clock, ManualClock, SystemClock
 from aiochargebee_gw.sandbox.faults import Fault, Faults
@@ -15,6 +15,7 @@ __all__ = [
     "Faults",
     "ManualClock",
     "RecordedRequest",
+    "Requests",
     "Sandbox",
     "Sent",
     "SystemClock",

@@ -105,14 +105,26 @@ def _scalar(param: Param, name: str, text: str, key: str) -> object:
         return None
     if param.values and text not in param.values:
         raise wrong_value(key, f"invalid value {text!r}")
-    if len(text) > _LENGTHS.get(name, len(text)):
-        raise wrong_value(key, f"should not be longer than {_LENGTHS[name]} characters")
+    longest = param.longest or _LENGTHS.get(name, len(text))
+    if len(text) > longest:
+        raise wrong_value(key, f"should not be longer than {longest} characters")
     if name == "email" and not _is_email(text):
         raise wrong_value(key, "email is invalid")
     try:
-        return _json(text, list if param.many else dict) if param.type == "j" else _READERS[param.type](text)
+        value = _json(text, list if param.many else dict) if param.type == "j" else _READERS[param.type](text)
     except (ValueError, RecursionError, OverflowError) as error:
         raise wrong_format(key, str(error)) from error
+    if isinstance(value, int | float) and not _within(param, value):
+        raise wrong_value(key, f"must be between {_shown(param.low)} and {_shown(param.high)}")
+    return value
+
+
+def _within(param: Param, value: float) -> bool:
+    return (param.low is None or value >= param.low) and (param.high is None or value <= param.high)
+
+
+def _shown(limit: float | None) -> str:
+    return "any number" if limit is None else f"{limit:g}"
 
 
 def _is_email(text: str) -> bool:
@@ -142,4 +154,5 @@ _READERS: dict[str, Callable[[str], object]] = {
     "b": _values.boolean,
     "t": _values.timestamp,
     "f": _number,
+    "F": str,
 }

@@ -17,11 +17,11 @@ from attrs import define
 
 from aiochargebee_gw.sandbox import _pages
 from aiochargebee_gw.sandbox._account import Account
+from aiochargebee_gw.sandbox._documents import served
 from aiochargebee_gw.sandbox._form import body_pairs, first_values
 from aiochargebee_gw.sandbox._idempotency import HEADER
 from aiochargebee_gw.sandbox._json import decode_object
 from aiochargebee_gw.sandbox._messages import Answer, Call
-from aiochargebee_gw.sandbox._pdf import invoice_pdf
 from aiochargebee_gw.sandbox._problems import bad_key, gateway_error, no_such_call, wrong_verb
 from aiochargebee_gw.sandbox._site import Site
 from aiochargebee_gw.sandbox._window import Window
@@ -160,10 +160,9 @@ class Doors:
         for site in self._sites():
             found = site.desk.downloads.get(token)
             if found is not None and found.valid_till >= site.desk.now():
-                invoice = site.desk.store.get("invoice", found.invoice_id)
-                if invoice is not None:
-                    headers = {"Content-Disposition": 'attachment; filename="invoice.pdf"'}
-                    return Answer(200, invoice_pdf(invoice), headers, "application/pdf")
+                answer = served(site.desk, found)
+                if answer is not None:
+                    return answer
         return _pages.gone()
 
     def _sites(self) -> list[Site]:

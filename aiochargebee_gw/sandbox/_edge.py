@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from email.utils import formatdate
 from hashlib import blake2b
 
@@ -14,7 +15,7 @@ from attrs import define, evolve, field
 from aiochargebee_gw.sandbox._doors import Doors, door_of, make_call
 from aiochargebee_gw.sandbox._form import first_values
 from aiochargebee_gw.sandbox._json import decode_object, encode
-from aiochargebee_gw.sandbox._messages import JSON_TYPE, Answer, Call, RecordedRequest, native_path
+from aiochargebee_gw.sandbox._messages import JSON_TYPE, Answer, Call, RecordedRequest, Requests, native_path
 from aiochargebee_gw.sandbox._problems import Problem, gateway_error, wrong_value
 from aiochargebee_gw.sandbox.clock import Clock
 from aiochargebee_gw.sandbox.faults import Fault, Faults, Verdict
@@ -56,10 +57,11 @@ class Edge:
     faults: Faults
     latency: float
     on_request: Callable[[], Callable[[RecordedRequest], object] | None]
-    requests: list[RecordedRequest] = field(factory=list)
+    requests: Requests = field(factory=Requests)
     stopping: asyncio.Event = field(factory=asyncio.Event)
     packer: Packer = field(factory=Packer)
     console: Callable[[Call], Awaitable[Answer]] | None = None
+    keeping: Callable[[], AbstractContextManager[None]] = nullcontext
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The handler of the low-level server."""
@@ -115,7 +117,8 @@ class Edge:
             call = evolve(call, idempotency_key=None)
         if stale := [float(one.details["seconds"]) for one in verdict.modifiers if one.kind == "stale_list"]:
             call = evolve(call, lag=max(stale))
-        answer = self.doors.answer(door, call)
+        with self.keeping():
+            answer = self.doors.answer(door, call)
         for fault in verdict.modifiers:
             if fault.kind == "repeat_offset":
                 answer = _repeated(answer, fault.details.get("offset") or first_values(call.query).get("offset", ""))

@@ -88,10 +88,10 @@ def _condition(field: Field, operator: str, text: str, param: str) -> Sql:
         return Sql(f"{expression} {'NOT ' if operator == 'not_in' else ''}IN ({marks})", (*bound, *members))
     if operator == "between":
         low, high = _read(_values.pair, text, param)
-        return Sql(f"{expression} BETWEEN ? AND ?", (*bound, read(low), read(high)))
+        return Sql(f"{expression} >= ? AND {expression} <= ?", (*bound, read(low), *bound, read(high)))
     if operator == "on":
         day = int(_read(_values.timestamp, text, param)) // DAY * DAY
-        return Sql(f"{expression} BETWEEN ? AND ?", (*bound, day, day + DAY - 1))
+        return Sql(f"{expression} >= ? AND {expression} <= ?", (*bound, day, *bound, day + DAY - 1))
     if operator == "starts_with":
         prefix = read(text)
         return Sql(f"substr({expression}, 1, length(?)) = ?", (*bound, prefix, prefix))

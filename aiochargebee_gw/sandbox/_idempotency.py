@@ -21,7 +21,9 @@ MAX_KEY = 100
 
 
 @frozen
-class _Kept:
+class Kept:
+    """The answer that a key stands for, what it was asked with, and until when (Unix seconds)."""
+
     fingerprint: bytes
     answer: Answer
     until: float
@@ -31,7 +33,7 @@ class _Kept:
 class IdempotencyKeys:
     """The keys of one site."""
 
-    kept: dict[str, _Kept] = field(factory=dict)
+    kept: dict[str, Kept] = field(factory=dict)
 
     def replay(self, key: str, call: Call, now: float) -> Answer | None:
         """The stored answer, or None for a new key; raises ``Problem`` (400 too long, 422 other request)."""
@@ -51,7 +53,7 @@ class IdempotencyKeys:
     def keep(self, key: str, call: Call, answer: Answer, now: float) -> None:
         """Remember an answer; keys whose time is over are forgotten."""
         self.kept = {name: kept for name, kept in self.kept.items() if kept.until > now}
-        self.kept[key] = _Kept(_fingerprint(call), answer, now + WINDOW_SECONDS)
+        self.kept[key] = Kept(_fingerprint(call), answer, now + WINDOW_SECONDS)
 
 
 def _fingerprint(call: Call) -> bytes:

@@ -23,18 +23,19 @@ def answer_list(desk: Desk, call: Call, spec: ListSpec, id: str) -> bytes:
         return _contacts(desk.find("customer", id), query)
     belonging = _belonging(desk, spec, id)
     if call.lag > 0:
-        belonging = _joined(belonging, _behind(call, desk.at() - int(call.lag)))
+        belonging = joined(belonging, behind(call, desk.at() - int(call.lag)))
     return page(desk.store, spec, query, belonging)
 
 
-def _behind(call: Call, cutoff: int) -> Sql:
+def behind(call: Call, cutoff: int) -> Sql:
     """What a list that lags behind knows: rows made before, and where it goes by changes, changed before."""
     if "updated_at" not in call.query:
         return Sql("o.born <= ?", (cutoff,))
     return Sql("o.born <= ? AND (o.changed <= ? OR o.changed = ?)", (cutoff, cutoff, MISSING))
 
 
-def _joined(one: Sql | None, other: Sql) -> Sql:
+def joined(one: Sql | None, other: Sql) -> Sql:
+    """Both conditions."""
     return other if one is None else Sql(f"{one.text} AND {other.text}", (*one.values, *other.values))
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from attrs import field, frozen
+
+from aiochargebee_gw.sandbox._form import body_pairs, first_values
 
 JSON_TYPE = "application/json;charset=utf-8"
 
@@ -59,9 +62,40 @@ class RecordedRequest:
     at: float
 
     @property
+    def params(self) -> dict[str, str]:
+        """The decoded query; of a name that came twice the first value."""
+        return first_values(self.query)
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The decoded form body; of a name that came twice the last value. Empty for any other body."""
+        is_form = self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+        return dict(body_pairs(self.body)) if is_form else {}
+
+    @property
     def native_path(self) -> str:
         """The path as Chargebee sees it, after ``/api/v2``; elsewhere the whole path."""
         return native_path(self.path)
+
+
+class Requests(list[RecordedRequest]):
+    """Recorded requests, oldest first."""
+
+    def to(self, path: str | None = None, *, method: str | None = None) -> Requests:
+        """Those that a fault with this ``path`` (a prefix or glob of the native path) and ``method`` would match::
+
+        assert [one.form["first_name"] for one in sandbox.requests.to("/customers", method="POST")] == ["Ada"]
+        """
+        return Requests(one for one in self if matches(one.method, one.native_path, method=method, path=path))
+
+
+def matches(to: str, at: str, *, method: str | None, path: str | None) -> bool:
+    """Whether a request ``to`` a native path ``at`` is one with this method, at this prefix or glob; None is any."""
+    if method is not None and method.upper() != to:
+        return False
+    if path is None:
+        return True
+    return fnmatchcase(at, path) if any(character in path for character in "*?[") else at.startswith(path)
 
 
 def native_path(path: str) -> str:

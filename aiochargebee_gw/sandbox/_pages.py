@@ -16,8 +16,13 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _STYLE = (
-    "body{font:16px/1.5 sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}"
-    "button{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.4rem;background:#1a4;color:#fff}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}"
+    "main{border:1px solid #8886;border-radius:.8rem;padding:1.4rem 2rem 2rem}"
+    "h1{font-size:1.4rem}"
+    "button{font:inherit;font-weight:600;padding:.6rem 1.4rem;border:0;border-radius:.4rem}"
+    "button{background:#b8430f;color:#fff}"
+    "button:focus-visible{outline:3px solid Highlight;outline-offset:2px}"
 )
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from aiochargebee_gw.sandbox import _values
 from aiochargebee_gw.sandbox._custom_fields import custom_field
 from aiochargebee_gw.sandbox._filters import Sql, compile_filter
 from aiochargebee_gw.sandbox._form import first_values
-from aiochargebee_gw.sandbox._json import encode
+from aiochargebee_gw.sandbox._json import decode_object, encode
+from aiochargebee_gw.sandbox._kinds import MISSING
 from aiochargebee_gw.sandbox._lists import ListSpec, Plain, column
 from aiochargebee_gw.sandbox._problems import unknown_param, wrong_format, wrong_value
 from aiochargebee_gw.sandbox._store import Hit, Store, Value
@@ -25,6 +26,8 @@ from aiochargebee_gw.sandbox._store import Hit, Store, Value
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 _FILTER = re.compile(r"([A-Za-z0-9_]+(?:\[[a-z0-9_]+\])?)\[([a-z_]+)\]\Z")
+_TEXTS = ("name", "id", "status")
+_AXES = ("o.born", "o.changed")
 _DIGITS = re.compile(r"\d{1,19}\Z", re.ASCII)
 
 
@@ -115,10 +118,11 @@ def _order(spec: ListSpec, param: str, value: str) -> Order:
     if value not in spec.sort:
         raise wrong_value(param, f"cannot sort by {value!r}; use {' or '.join(spec.sort)}")
     expression, _ = column(spec.kind, value)
-    if value == "name":
-        # NULL compares with nothing: a row without a name would be on no page behind the first.
-        expression = f"COALESCE(CAST({expression} AS TEXT), '')"
-    return Order(expression, param == "sort_by[desc]", numeric=value not in ("name", "id"))
+    numeric = value not in _TEXTS
+    if expression.startswith("json_extract"):
+        # NULL compares with nothing: a row without the attribute would be on no page behind the first.
+        expression = f"COALESCE({expression}, {MISSING})" if numeric else f"COALESCE(CAST({expression} AS TEXT), '')"
+    return Order(expression, param == "sort_by[desc]", numeric)
 
 
 def encode_cursor(order: Order, hit: Hit) -> str:
@@ -164,6 +168,7 @@ def select(spec: ListSpec, query: Query, base: Sql | None = None) -> Sql:
     key = f"+{order.expression}" if any(condition.narrow for condition in conditions) else order.expression
     if query.offset is not None:
         cursor = decode_cursor(order, query.offset)
+        conditions = [_beyond(condition, order, comparison) for condition in conditions]
         conditions.append(Sql(f"({key}, o.row) {comparison} (?, ?)", cursor))
     where = "".join(f" AND {condition.text}" for condition in conditions)
     values: list[Value] = [value for condition in conditions for value in condition.values]
@@ -174,6 +179,17 @@ def select(spec: ListSpec, query: Query, base: Sql | None = None) -> Sql:
         f"ORDER BY {key} {direction}, o.row {direction} LIMIT ?"
     )
     return Sql(text, (*values, query.limit + 1))
+
+
+def _beyond(condition: Sql, order: Order, comparison: str) -> Sql:
+    """The condition of a page behind the first: where it begins is the cursor's to say.
+
+    SQLite takes one bound for each end of an index: at the filter's own it would walk through all pages before.
+    """
+    if order.expression not in _AXES:
+        return condition
+    bound = f"{order.expression} {comparison}"
+    return evolve(condition, text=re.sub(rf"(?<![+\w]){re.escape(bound)}", f"+{bound}", condition.text))
 
 
 def page(store: Store, spec: ListSpec, query: Query, base: Sql | None = None) -> bytes:
@@ -192,10 +208,12 @@ def _rows(store: Store, spec: ListSpec, hits: list[Hit]) -> list[bytes]:
     head = b'{"' + spec.kind.encode() + b'":'
     if not spec.beside or not hits:
         return [head + hit.body + b"}" for hit in hits]
+    if "subscription" in spec.beside:
+        return [_gift(store, head, hit) for hit in hits]
     # A customer's own id, or the id of the customer that a subscription belongs to.
     people = [hit.id if spec.kind == "customer" else hit.owner or "" for hit in hits]
     customers = store.texts("customer", "id", people) if "customer" in spec.beside else {}
-    cards = store.texts("card", "owner", people)
+    cards = store.texts("card", "owner", people) if "card" in spec.beside else {}
     rows: list[bytes] = []
     for hit, person in zip(hits, people, strict=True):
         parts = [head, hit.body]
@@ -205,3 +223,9 @@ def _rows(store: Store, spec: ListSpec, hits: list[Hit]) -> list[bytes]:
             parts += [b',"card":', cards[person]]
         rows.append(b"".join([*parts, b"}"]))
     return rows
+
+
+def _gift(store: Store, head: bytes, hit: Hit) -> bytes:
+    """A gift comes with the subscription that its receiver has."""
+    subscription = store.text("subscription", decode_object(hit.body)["gift_receiver"]["subscription_id"])
+    return head + hit.body + (b',"subscription":' + subscription if subscription else b"") + b"}"

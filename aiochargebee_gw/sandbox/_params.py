@@ -1,8 +1,9 @@
 """The parameters of the first storey's POST calls, in a small notation, and its reader.
 
-``name`` is a string, ``name:i`` an integer, ``:b`` a boolean, ``:t`` a timestamp, ``:j`` JSON, ``:f`` a
-number, ``name=a|b`` an enum, ``name!`` is required, ``name[]`` a list, ``name{...}`` an object and
-``name[]{...}`` a list of objects, sent field first. From the request schemas of the official SDKs.
+``name`` is a string, ``name(50)`` one of at most 50 characters, ``name:i`` an integer, ``name:i(1..9)`` one from 1
+to 9, ``:b`` a boolean, ``:t`` a timestamp, ``:j`` JSON, ``:f`` a number, ``:F`` a filter, ``name=a|b`` an enum,
+``name!`` is required, ``name[]`` a list, ``name{...}`` an object and ``name[]{...}`` a list of objects, sent field
+first. From the request schemas of the official SDKs.
 """
 
 from __future__ import annotations
@@ -21,11 +22,18 @@ class Param:
     required: bool = False
     many: bool = False
     fields: dict[str, Param] = field(factory=dict)
+    low: float | None = None
+    high: float | None = None
+    longest: int | None = None
 
 
 Schema = dict[str, Param]
 
-_TOKEN = re.compile(r"\s*(?:([a-z_0-9]+)(\[\])?(?::([ibtjf]))?(?:=([\w|]+))?(!)?(\{)?|(\}))\s*")
+_TOKEN = re.compile(
+    r"\s*(?:([a-z_0-9]+)(\[\])?(?::([ibtjfF]))?"
+    r"(?:\((?:(?P<longest>\d+)|(?P<low>-?[\d.]*?)\.\.(?P<high>[\d.]*))\))?"
+    r"(?:=([\w|-]+))?(!)?(\{)?|(\}))\s*"
+)
 
 
 def schema(text: str) -> Schema:
@@ -38,17 +46,21 @@ def _read(text: str, at: int, *, inside: bool) -> tuple[Schema, int]:
     found: Schema = {}
     while at < len(text):
         match = _TOKEN.match(text, at)
-        if match is None or (match[7] and not inside):
+        if match is None or (match[10] and not inside):
             raise ValueError(f"unexpected {text[at : at + 20]!r}")
         at = match.end()
-        if match[7]:
+        if match[10]:
             return found, at
-        name, many, type, values, required, opens = match.group(1, 2, 3, 4, 5, 6)
+        name, many, type, values, required, opens = match.group(1, 2, 3, 7, 8, 9)
         fields: Schema = {}
         if opens:
             fields, at = _read(text, at, inside=True)
         options = tuple(values.split("|")) if values else ()
-        found[name] = Param(type or "s", options, required is not None, many is not None, fields)
+        limits = {key: float(match[key]) if match[key] else None for key in ("low", "high")}
+        longest = int(match["longest"]) if match["longest"] else None
+        found[name] = Param(
+            type or "s", options, required is not None, many is not None, fields, longest=longest, **limits
+        )
     if inside:
         raise ValueError("unexpected end inside braces")
     return found, at

@@ -33,6 +33,7 @@ class Problem(Exception):
         self.param = param
         self.error_code = error_code or api_error_code
         self.headers = headers or {}
+        self.keeps = False
 
     def answer(self) -> Answer:
         """Status, JSON body and headers."""
@@ -103,6 +104,16 @@ def wrong_catalog(error_code: str) -> Problem:
 def wrong_state(message: str) -> Problem:
     """409: the object is not in a state that allows this."""
     return Problem(409, "invalid_state_for_request", message)
+
+
+def declined(code: str, message: str, *, status: int = 402, keeps: bool = False) -> Problem:
+    """402, or 400 where an invoice was to be collected: the payment gateway said no.
+
+    ``keeps`` says that the failed attempt stays on record although the call is refused.
+    """
+    problem = Problem(status, code, message, type="payment", error_code="payment_declined")
+    problem.keeps = keeps
+    return problem
 
 
 def bad_key() -> Problem:

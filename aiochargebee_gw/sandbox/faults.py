@@ -26,13 +26,14 @@ Add one with ``sandbox.faults.add("status", status=503, path="/customers*", nth=
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from itertools import count
 from random import Random
 from threading import Lock
 from typing import Any
 
 from attrs import define, field, frozen
+
+from aiochargebee_gw.sandbox._messages import matches
 
 MODIFIERS = ("latency", "repeat_offset", "strip_idempotency", "stale_list")
 _DETAILS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -85,13 +86,7 @@ class Fault:
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request to the native ``path`` is one of its kind."""
-        if self.method is not None and self.method != method:
-            return False
-        if self.path is None:
-            return True
-        if any(character in self.path for character in "*?["):
-            return fnmatchcase(path, self.path)
-        return path.startswith(self.path)
+        return matches(method, path, method=self.method, path=self.path)
 
     @property
     def due(self) -> bool:
@@ -139,6 +134,8 @@ class Faults:
         names what is legal.
         """
         _check(kind, details)
+        _check_text("path", path)
+        _check_text("method", method)
         _check_count("nth", nth)
         _check_count("times", times)
         if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):
@@ -195,6 +192,11 @@ def details_of() -> dict[str, dict[str, str]]:
     return {kind: {name: _type(types) for name, types in legal.items()} for kind, legal in _DETAILS.items()}
 
 
+def needs() -> dict[str, str]:
+    """The detail without which a kind of fault is refused."""
+    return dict(_REQUIRED)
+
+
 def _type(types: tuple[type, ...]) -> str:
     if str in types:
         return "text"
@@ -228,6 +230,11 @@ def _check_ranges(kind: str, details: dict[str, Any]) -> None:
         value = details.get(name)
         if value is not None and value < 0:
             raise ValueError(f"fault {kind!r}: {name} must not be negative, got {value!r}")
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} must be None or a text, got {value!r}")
 
 
 def _check_count(name: str, value: object) -> None:

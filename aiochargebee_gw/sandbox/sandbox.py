@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable
-from random import Random
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from aiohttp import web
 
-from aiochargebee_gw.sandbox._account import CHARGEBEE, Account
 from aiochargebee_gw.sandbox._console.control import Console
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._doors import Doors
 from aiochargebee_gw.sandbox._edge import Edge
+from aiochargebee_gw.sandbox._file import SiteFile
 from aiochargebee_gw.sandbox._json import JsonObject
 from aiochargebee_gw.sandbox._kinds import kind_of
-from aiochargebee_gw.sandbox._messages import RecordedRequest
-from aiochargebee_gw.sandbox._seed.world import seeded_store
+from aiochargebee_gw.sandbox._messages import Answer, Call, RecordedRequest, Requests
+from aiochargebee_gw.sandbox._plurals import in_order
 from aiochargebee_gw.sandbox._site import Site
+from aiochargebee_gw.sandbox._state import State
 from aiochargebee_gw.sandbox._webhooks import Webhooks
 from aiochargebee_gw.sandbox._window import Window
-from aiochargebee_gw.sandbox.clock import SEED_EPOCH, Clock, SystemClock
+from aiochargebee_gw.sandbox.clock import Clock, SystemClock
 from aiochargebee_gw.sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Sandbox:
     connection is ACTIVE and opens the seeded site; every further one opens a site of its own that holds the
     product catalogue and no customers. Raises ``ValueError`` for arguments outside these meanings.
 
+    ``file`` is the path of a file that keeps everything: a sandbox that opens it again goes on where the last one was,
+    with the same key and connections, whatever ``records`` says. A new file starts with the seeded data. Each request
+    is kept when it is answered. Raises ``ValueError`` for a file that no sandbox made, that was made with another
+    ``seed`` or ``catalog``, or that another sandbox has open, and ``OSError`` for one that cannot be opened.
+
     ``on_request`` may be set to a function that is called with each :class:`RecordedRequest` (its ``status``
     still 0) before the answer is computed. ``clock`` may be replaced at any time. ``webhooks`` posts events
     to the endpoints that were registered over the API.
@@ -61,22 +67,33 @@ class Sandbox:
         catalog: str = "pc2",
         site_rate: int | None = None,
         clock: Clock | None = None,
+        file: str | os.PathLike[str] | None = None,
     ) -> None:
         _check(records, host, port, latency, catalog)
         _check_rate("rate", rate)
         _check_rate("site_rate", site_rate)
-        self._records, self._seed, self._catalog, self._strict = records, seed, catalog, strict
-        self._host, self._port, self._rate, self._site_rate = host, port, rate, site_rate
+        self._host, self._port, self._rate = host, port, rate
         self._bound: int | None = None
         self._runner: web.ServerRunner | None = None
         self.clock: Clock = clock or SystemClock()
         self.on_request: Callable[[RecordedRequest], object] | None = None
         self.faults: Faults = Faults()
         self.webhooks: Webhooks = Webhooks(self._desks, lambda: self.clock)
-        self._account, self._primary = self._new_account()
+        self._state = State(
+            records=records,
+            seed=seed,
+            catalog=catalog,
+            strict=strict,
+            rate=site_rate,
+            clock=lambda: self.clock,
+            origin=lambda: self.url,
+            woken=self.webhooks.wake,
+            file=None if file is None else SiteFile(os.fspath(file), seed, catalog),
+        )
         self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
-        console = Console(self, self.faults)
-        self._edge.console = lambda call: console.answer(self._account, self._site(), call)
+        self._edge.keeping, self._edge.console = self._state.keeping, self._show
+        self._state.changed = self._changed
+        self._console = Console(self, self.faults)
 
     @property
     def url(self) -> str:
@@ -101,15 +118,20 @@ class Sandbox:
     @property
     def api_key(self) -> str:
         """The Bearer key of the gateway, and the Basic user of the site door."""
-        return self._account.api_key
+        return self._state.account.api_key
 
     @property
     def connection_id(self) -> str:
         """The connection that is ACTIVE from the start."""
-        return self._primary
+        return self._state.primary
 
     @property
-    def requests(self) -> list[RecordedRequest]:
+    def console_url(self) -> str:
+        """The page for people: connections, requests, records, faults, time."""
+        return f"{self.url}/_sandbox"
+
+    @property
+    def requests(self) -> Requests:
         """Every request in the order of its answer, from all doors."""
         return self._edge.requests
 
@@ -148,6 +170,11 @@ class Sandbox:
             self._edge.stopping.set()
             await runner.cleanup()
             self._bound = None
+            self._state.close()
+
+    def close(self) -> None:
+        """Let go of the file, as :meth:`stop` does; needed only by a sandbox that was never started."""
+        self._state.close()
 
     def now(self) -> float:
         """The sandbox's time, in Unix seconds."""
@@ -168,16 +195,47 @@ class Sandbox:
         if travel is None:
             raise RuntimeError("this sandbox runs on a clock of the test's own")
         travel(seconds=(to - self.now()) if to is not None else days * 86_400 + seconds)
+        self._state.catch_up()
         return self.now()
 
     def reset(self) -> None:
-        """Back to the seeded state; requests and faults are cleared, the key, URL and connection stay."""
-        self.faults.clear()
-        self._edge.requests.clear()
-        for site in self._account.sites.values():
-            site.desk.store.close()
-        self._account, self._primary = self._new_account()
-        self._edge.doors = self._new_doors()
+        """Back to the seeded state and the time at the start; requests and faults are cleared, the key, URL and
+        connection stay."""
+        self._state.reset()
+        self._forget()
+
+    def snapshot(self) -> bytes:
+        """The whole state: rows, connections, idempotency keys, waiting webhooks, how far the clock has travelled.
+
+        It is a SQLite database: written to disk, it is a ``file`` for another sandbox with this ``seed`` and
+        ``catalog``. Requests and faults are no part of it.
+        """
+        return self._state.snapshot()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Back to a snapshot, of this sandbox or of one with the same ``seed`` and ``catalog``.
+
+        Requests and faults are cleared as by :meth:`reset`. Raises ``ValueError`` for bytes that are no such snapshot,
+        and changes nothing then.
+        """
+        self._state.restore(snapshot)
+        self._forget()
+
+    def seed(self, *, records: int | None = None, **rows: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+        """Add rows of the test's own to the seeded site and return them as stored, under the names that were given::
+
+            sandbox.seed(records=0, customers=[{"id": "ada"}], subscriptions=[{"id": "s1", "customer_id": "ada"}])
+
+        ``records`` puts so many seeded customers in the place of all that the site holds first; 0 leaves the product
+        catalogue. A row is one as for :meth:`insert`; customers are added before what belongs to them. Raises what
+        :meth:`insert` raises, and adds nothing then; :meth:`reset` forgets it all.
+        """
+        ordered = in_order(rows)
+        if records is not None:
+            _check_records(records)
+            self._state.reseed(records)
+        with self._state.keeping(), self._site().desk.store.atomic():
+            return {name: [self.insert(kind, one) for one in rows[name]] for name, kind in ordered.items()}
 
     def gateway(self, **options: Any) -> Gateway:
         """An unopened ``Gateway`` for this sandbox; ``options`` go to it, ``settings=`` keeps all but the URLs."""
@@ -199,19 +257,22 @@ class Sandbox:
         if spec.owner is not None and kind != "transaction" and values.get("customer_id") is None:
             raise ValueError(f"a {kind} needs a customer_id")
         try:
-            return self._site().desk.create(kind, values)
+            with self._state.keeping():
+                return self._site().desk.create(kind, values)
         except sqlite3.IntegrityError as error:
             raise ValueError(f"there is already a {kind} {values.get(spec.key)!r}") from error
 
     def update(self, kind: str, id: str, values: JsonObject) -> JsonObject:
         """Change attributes of a row and return it; ``None`` clears one. Raises ``KeyError`` for an unknown id."""
         row = self._row(kind, id)
-        return self._site().desk.save(kind, {**row, **values}, given=values)
+        with self._state.keeping():
+            return self._site().desk.save(kind, {**row, **values}, given=values)
 
     def delete(self, kind: str, id: str) -> None:
         """Delete a row as the API does: where it can, it stays with ``deleted: true``. Raises ``KeyError``."""
         row = self._row(kind, id)
-        self._site().desk.discard(kind, row)
+        with self._state.keeping():
+            self._site().desk.discard(kind, row)
 
     def get(self, kind: str, id: str) -> JsonObject | None:
         """A copy of a row, deleted or not; None for an unknown id. Raises ``ValueError`` for an unknown kind."""
@@ -228,41 +289,28 @@ class Sandbox:
         return found
 
     def _site(self) -> Site:
-        account = self._account
-        if self._primary not in account.sites:
-            account.sites[self._primary] = self._new_site(self._primary, self._records)
-        return account.sites[self._primary]
-
-    def _new_account(self) -> tuple[Account, str]:
-        random = Random(f"aiochargebee-gw account {self._seed}")  # noqa: S311 - the same seed, the same key
-        account = Account(
-            f"sandbox_{random.getrandbits(128):032x}",
-            lambda: self.clock.now(),
-            lambda: self.url,
-            random,
-            lambda connection: self._new_site(connection, 0),
-        )
-        return account, account.connect(CHARGEBEE, "API_KEY", status="ACTIVE", at=SEED_EPOCH).id
-
-    def _new_site(self, connection: str, records: int) -> Site:
-        site = Site(
-            seeded_store(records, self._seed, self._catalog),
-            now=lambda: self.clock.now(),
-            origin=lambda: self.url,
-            seed=f"{self._seed} {connection}",
-            catalog=self._catalog,
-            strict=self._strict,
-            rate=self._site_rate,
-        )
-        site.desk.outbox.woken = self.webhooks.wake
-        return site
+        return self._state.site()
 
     def _desks(self) -> list[Desk]:
-        return [site.desk for site in self._account.sites.values()]
+        for site in self._state.account.sites.values():
+            site.catch_up()
+        return [site.desk for site in self._state.account.sites.values()]
+
+    def _changed(self) -> None:
+        self._edge.doors = self._new_doors()
+
+    def _forget(self) -> None:
+        self.faults.clear()
+        self._edge.requests.clear()
+
+    async def _show(self, call: Call) -> Answer:
+        answer = await self._console.answer(self._state.account, self._site(), call)
+        self._state.save()
+        return answer
 
     def _new_doors(self) -> Doors:
         window = None if self._rate is None else Window(self._rate, 1.0)
-        return Doors(self._account, self._site, self._authority, window)
+        return Doors(self._state.account, self._site, self._authority, window)
 
     def _authority(self) -> str:
         if self._bound is None:
@@ -271,8 +319,7 @@ class Sandbox:
 
 
 def _check(records: int, host: str, port: int, latency: float, catalog: str) -> None:
-    if records < 0:
-        raise ValueError(f"records must not be negative, got {records!r}")
+    _check_records(records)
     if host not in LOOPBACK:
         raise ValueError(f"the sandbox listens on loopback only ({', '.join(LOOPBACK)}), got {host!r}")
     if not 0 <= port <= 65535:
@@ -281,6 +328,11 @@ def _check(records: int, host: str, port: int, latency: float, catalog: str) -> 
         raise ValueError(f"latency must be seconds from 0, got {latency!r}")
     if catalog not in CATALOGS:
         raise ValueError(f"catalog must be one of {', '.join(CATALOGS)}, got {catalog!r}")
+
+
+def _check_records(records: int) -> None:
+    if records < 0:
+        raise ValueError(f"records must not be negative, got {records!r}")
 
 
 def _check_rate(name: str, value: int | None) -> None:

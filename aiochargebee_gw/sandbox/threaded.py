@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiochargebee_gw.sandbox._json import JsonObject
-from aiochargebee_gw.sandbox._messages import RecordedRequest
+from aiochargebee_gw.sandbox._messages import RecordedRequest, Requests
+from aiochargebee_gw.sandbox._webhooks import Webhooks
 from aiochargebee_gw.sandbox.faults import Faults
 from aiochargebee_gw.sandbox.sandbox import Sandbox
 
@@ -110,9 +111,14 @@ class ThreadedSandbox:
         return self._sandbox.connection_id
 
     @property
-    def requests(self) -> list[RecordedRequest]:
+    def console_url(self) -> str:
+        """The page for people."""
+        return self._sandbox.console_url
+
+    @property
+    def requests(self) -> Requests:
         """A copy of the requests so far, in the order of their answers."""
-        return self._call(lambda: list(self._sandbox.requests))
+        return self._call(lambda: Requests(self._sandbox.requests))
 
     @property
     def faults(self) -> Faults:
@@ -131,6 +137,34 @@ class ThreadedSandbox:
     def reset(self) -> None:
         """As :meth:`Sandbox.reset`."""
         self._call(self._sandbox.reset)
+
+    def snapshot(self) -> bytes:
+        """As :meth:`Sandbox.snapshot`."""
+        return self._call(self._sandbox.snapshot)
+
+    def restore(self, snapshot: bytes) -> None:
+        """As :meth:`Sandbox.restore`."""
+        self._call(lambda: self._sandbox.restore(snapshot))
+
+    def seed(self, *, records: int | None = None, **rows: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+        """As :meth:`Sandbox.seed`."""
+        return self._call(lambda: self._sandbox.seed(records=records, **rows))
+
+    def now(self) -> float:
+        """As :meth:`Sandbox.now`."""
+        return self._sandbox.now()
+
+    def travel(self, *, days: float = 0, seconds: float = 0, to: float | None = None) -> float:
+        """As :meth:`Sandbox.travel`, without ``await``; raises ``RuntimeError`` before the start."""
+        if self._loop is None or threading.current_thread() is self._thread:
+            raise RuntimeError("a sandbox travels while it runs, and not from its own thread")
+        travelling = self._sandbox.travel(days=days, seconds=seconds, to=to)
+        return asyncio.run_coroutine_threadsafe(travelling, self._loop).result()
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks; ``webhooks.waiting`` may be read from any thread."""
+        return self._sandbox.webhooks
 
     def insert(self, kind: str, values: JsonObject) -> JsonObject:
         """As :meth:`Sandbox.insert`."""

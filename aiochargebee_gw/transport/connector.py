@@ -7,7 +7,6 @@ on a connection that was handed out two seconds ago or longer; reads may use any
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -43,13 +42,7 @@ class Connector(aiohttp.TCPConnector):
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout) -> Connection:
         """A connection for *req*. Raises aiohttp's errors; none of the request has left by then."""
         while True:
-            try:
-                held = await super().connect(req, traces, timeout)
-            except asyncio.CancelledError as error:
-                if self.closed and not _is_cancelled():
-                    # A connector that is closed cancels whoever queues at it; nobody has cancelled the call.
-                    raise aiohttp.ClientConnectionError("the pool was closed") from error
-                raise
+            held = await super().connect(req, traces, timeout)
             if req.method in _READS or self._is_young(held):
                 self._note(held)
                 return held
@@ -66,11 +59,6 @@ class Connector(aiohttp.TCPConnector):
         self._handed[protocol] = self._now()
         if (trace := CURRENT.get(None)) is not None:
             trace.phase = "connected"
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class Tracked(ClientRequest):

@@ -118,18 +118,14 @@ class Pool:
     @asynccontextmanager
     async def stream(self, url: str, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
         opened = self._found(url) or await self._opened(url)
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=timeouts.connect_seconds, sock_read=timeouts.read_seconds
-        )
         trace = Trace()
         token = CURRENT.set(trace)
         try:
-            # The timeout between two reads does not end a head that comes byte by byte.
             with opened.deadlines.within(timeouts.connect_seconds + timeouts.read_seconds):
                 answer = await opened.session.get(
                     url,
                     headers={"Accept-Encoding": "identity"},
-                    timeout=timeout,
+                    timeout=_connecting(timeouts.connect_seconds),
                     allow_redirects=False,
                     ssl=self._ssl or True,
                 )
@@ -139,7 +135,7 @@ class Pool:
             CURRENT.reset(token)
         async with answer:
             _check_download(answer)
-            yield _chunks(answer)
+            yield _chunks(answer, opened.deadlines, timeouts.read_seconds)
 
     def reopen(self) -> None:
         """Let a closed pool be used again: `async with` on the same client, perhaps on the next loop."""
@@ -174,9 +170,9 @@ class Pool:
                 if self._ssl is None:
                     # Loading the certificates takes some 20 ms: not on the loop, and once.
                     self._ssl = await anyio.to_thread.run_sync(ssl.create_default_context)
+        await self._forget_ended_loops()
         if self._closed:
             raise ConfigurationError("this client is closed; make a new one, or use it in `async with`")
-        await self._forget_ended_loops()
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
             self._sessions[loop] = self._open(loop)
@@ -192,7 +188,10 @@ class Pool:
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> _Opened:
         session = aiohttp.ClientSession(
-            connector=Connector(now=self._now, limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            # For each host: files that are fetched slowly from another one keep nothing from the gateway's calls.
+            connector=Connector(
+                now=self._now, limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS
+            ),
             request_class=Tracked,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -231,13 +230,18 @@ def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     return io.BytesIO(body) if body is not None and len(body) > _LARGE_BYTES else body
 
 
-async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    # Only the reading is translated: an error of whoever writes the chunks down is theirs.
-    try:
-        async for chunk in answer.content.iter_any():
-            yield chunk
-    except _FOREIGN as error:
-        raise _translated(error, sent=True) from _harmless(error)
+async def _chunks(answer: aiohttp.ClientResponse, deadlines: Deadlines, seconds: float) -> AsyncIterator[bytes]:
+    """The body; each chunk of it within so many *seconds*."""
+    while True:
+        # Only the reading is translated: an error of whoever writes the chunks down is theirs.
+        try:
+            with deadlines.within(seconds):
+                chunk = await answer.content.readany()
+        except _FOREIGN as error:
+            raise _translated(error, sent=True) from _harmless(error)
+        if not chunk:
+            return
+        yield chunk
 
 
 def _check_download(answer: aiohttp.ClientResponse) -> None:
@@ -267,6 +271,8 @@ def _translated(error: Exception, *, sent: bool, status: int | None = None) -> T
         return InvalidResponse("the answer is not valid HTTP", status=status)
     if not sent:
         return ConnectFailed("the connection broke before the request was sent", sent=False)
+    if status is not None:
+        return TruncatedResponse("the connection broke within the body", status=status)
     return ConnectionLost("the connection broke before the answer came", sent=True)
 
 

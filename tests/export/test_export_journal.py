@@ -130,12 +130,16 @@ def hold(path: str) -> None:
     sys.modules[__name__].__dict__["held"] = FileLock(Path(path))
 
 
-async def test_a_file_that_is_there_already_is_not_made_again(serve: Serve, tmp_path: Path) -> None:
+async def test_a_file_that_is_there_already_is_not_made_again(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ended between giving the file its name and the rest, the next run finds it done; another file there is kept."""
     path = tmp_path / "x.jsonl"
     journal = tmp_path / "j"
-    await export(serve(FIRST, SECOND), to=path, journal=journal)
-    (tmp_path / "x.jsonl.manifest.json").unlink()
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="the end"):
+        patched.setattr("aiochargebee_gw.export._export.write_manifest", fail)
+        await export(serve(FIRST, SECOND), to=path, journal=journal)
+    assert not (tmp_path / "x.jsonl.manifest.json").exists()
     pages = serve(500)
     report = await export(pages, to=path, journal=journal)
     assert (report.rows, report.resumed, pages.stats.attempts) == (2, True, 0)
@@ -144,6 +148,11 @@ async def test_a_file_that_is_there_already_is_not_made_again(serve: Serve, tmp_
     with pytest.raises(RequestError, match="exists already"):
         await export(serve(FIRST, SECOND), to=path, journal=journal)
     assert path.read_bytes() == b"precious"
+
+
+def fail(*_: Any) -> None:
+    """In the place of the manifest."""
+    raise OSError("the end")
 
 
 async def test_a_refused_cursor_is_replaced_by_its_place(tmp_path: Path) -> None:

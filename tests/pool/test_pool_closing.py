@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import anyio
 import pytest
 
-from aiochargebee_gw import ConfigurationError, Gateway, OutcomeUnknown, Retry, TransportError
+from aiochargebee_gw import (
+    ConfigurationError,
+    ConnectionLost,
+    Gateway,
+    OutcomeUnknown,
+    Retry,
+    TransportError,
+    TruncatedResponse,
+)
 from aiochargebee_gw._clock import SystemClock
+from aiochargebee_gw.journal import WriteJournal
 from aiochargebee_gw.observe import CallFinished, Event, Retried
 
 from .server import KEY, OK, Seen, at_once, never, serving, settings_of
@@ -40,6 +50,10 @@ def _start(calls: int, make: Callable[[int], Awaitable[Any]]) -> list[asyncio.Ta
         return await make(number)
 
     return [asyncio.create_task(call(number)) for number in range(calls)]
+
+
+async def _half(seen: Seen) -> bytes | None:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"
 
 
 def _names(results: list[Any]) -> dict[str, int]:
@@ -208,11 +222,7 @@ async def test_a_closing_that_is_cancelled_closes_all_the_same() -> None:
 
 async def test_a_download_is_part_of_the_client() -> None:
     """A download under way is broken off by `aclose`, and none begins on a client that is closed."""
-
-    async def half(seen: Seen) -> bytes | None:
-        return b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1"
-
-    async with serving(half) as server:
+    async with serving(_half) as server:
         gw = Gateway(KEY, settings=settings_of(server.url), clock=Impatient())
         download = asyncio.create_task(gw.download(f"{server.url}/file"))
         await server.wait_for(1)
@@ -221,3 +231,121 @@ async def test_a_download_is_part_of_the_client() -> None:
             await download
         with pytest.raises(ConfigurationError, match="closed"):
             await gw.download(f"{server.url}/file")
+
+
+async def test_a_client_that_is_opened_again_waits_again_when_it_is_closed() -> None:
+    """The wait of the second `aclose` is its own: a call under way then has its time, and succeeds."""
+    gates = [asyncio.Event(), asyncio.Event()]
+
+    async def held(seen: Seen) -> bytes | None:
+        await gates[len(server.requests) - 1].wait()
+        return OK
+
+    async with serving(held) as server:
+        gw = Gateway(KEY, settings=settings_of(server.url))
+        for turn, gate in enumerate(gates, 1):
+            async with gw:
+                call = asyncio.create_task(gw.call("POST", CUSTOMERS, form={"a": "1"}))
+                await server.wait_for(turn)
+                closing = asyncio.create_task(gw.aclose())
+                await anyio.wait_all_tasks_blocked()
+                assert not closing.done()
+                gate.set()
+                await closing
+                assert (await call)["customer"]
+
+
+async def test_what_is_being_read_is_broken_off() -> None:
+    """A write, a read and a download of which half the body has come end with `aclose`: the write as `OutcomeUnknown`
+    that was likely done, the read as `TruncatedResponse`, the download as `ConnectionLost`."""
+    async with serving(_half) as server:
+        gw = Gateway(KEY, settings=settings_of(server.url, retry=Retry.none()), clock=Impatient())
+        calls: list[Awaitable[Any]] = [
+            gw.download(f"{server.url}/file"),
+            gw.call("POST", CUSTOMERS, form={"a": "1"}),
+            gw.call("GET", CUSTOMERS),
+        ]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await server.wait_for(3)
+        under_way = gw._caller.engine._home._inside
+        async with asyncio.timeout(20):
+            while any(  # noqa: ASYNC110 - nothing tells when a head has come
+                visit._state is not None and visit._state.trace.phase != "headers" for visit in under_way
+            ):
+                await asyncio.sleep(0)
+            await gw.aclose()
+            download, write, read = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(write, OutcomeUnknown)
+        assert write.likely_done
+        assert isinstance(read, TruncatedResponse)
+        assert isinstance(download, ConnectionLost)
+
+
+async def test_a_bare_session_that_is_closed_reads_for_ever() -> None:
+    """Whoever reads a body when an aiohttp session is closed is told nothing."""
+    async with serving(_half) as server, aiohttp.ClientSession() as session:
+        answer = await session.get(server.url)
+        reading = asyncio.create_task(answer.read())
+        await anyio.wait_all_tasks_blocked()
+        await session.close()
+        await server.wait_until_left()
+        await anyio.wait_all_tasks_blocked()
+        assert not reading.done()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
+async def test_a_download_that_writes_while_the_client_closes_ends() -> None:
+    """A download that is not reading when the client is closed ends with its next read."""
+    async with serving(_half) as server:
+        gw = Gateway(KEY, settings=settings_of(server.url), clock=Impatient())
+        async with asyncio.timeout(20), gw._transport.stream(f"{server.url}/file", gw.settings.timeouts) as chunks:
+            assert await anext(chunks) == b"1"
+            await gw.aclose()
+            with pytest.raises(ConnectionLost):
+                await anext(chunks)
+
+
+async def test_files_from_elsewhere_keep_nothing_from_calls() -> None:
+    """With as many slow downloads under way as a host gets connections, a call to the gateway gets its own; in a bare
+    session of as many connections it would wait for one of them."""
+    async with serving(_half) as files, serving(at_once) as server:
+        async with Gateway(KEY, settings=settings_of(server.url), clock=Impatient()) as gw:
+            downloads = _start(20, lambda number: gw.download(f"{files.url}/{number}"))
+            await files.wait_for(20)
+            assert (await gw.call("GET", CUSTOMERS))["customer"]
+        assert _names(await asyncio.gather(*downloads, return_exceptions=True)) == {"ConnectionLost": 20}
+
+    async with serving(_half) as files, serving(at_once) as server:
+        connector = aiohttp.TCPConnector(limit=20)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            held = [await session.get(f"{files.url}/{number}") for number in range(20)]
+            call = asyncio.create_task(session.get(server.url))
+            await anyio.wait_all_tasks_blocked()
+            assert not call.done()
+            assert not server.requests
+            call.cancel()
+            for answer in held:
+                answer.close()
+
+
+async def test_a_journal_is_let_go_of_with_its_client(tmp_path: Path) -> None:
+    """`aclose` breaks a journalled write off and waits until its end is noted: the file is free for the next process,
+    also when `aclose` itself is cancelled."""
+    for cancelled in (False, True):
+        async with serving(never) as server:
+            journal = WriteJournal(tmp_path / f"{cancelled}.db")
+            gw = Gateway(KEY, settings=settings_of(server.url), clock=Impatient(), journal=journal)
+            write = asyncio.create_task(gw.call("POST", CUSTOMERS, form={"a": "1"}))
+            await server.wait_for(1)
+            closing = asyncio.create_task(gw.aclose())
+            if cancelled:
+                await asyncio.sleep(0)
+                closing.cancel()
+            (ended,) = await asyncio.gather(closing, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError) is cancelled
+            with pytest.raises(OutcomeUnknown):
+                await write
+            async with WriteJournal(tmp_path / f"{cancelled}.db") as other:
+                assert [found.state async for found in other.pending()] == ["unknown"]

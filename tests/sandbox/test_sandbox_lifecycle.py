@@ -120,8 +120,8 @@ def test_insert_stamps_as_the_api_does() -> None:
 def test_insert_refusals() -> None:
     """An unknown kind, a taken id and a missing owner are clear errors."""
     sandbox = Sandbox(records=1)
-    with pytest.raises(ValueError, match="keeps no 'coupon'; it keeps card, customer"):
-        sandbox.insert("coupon", {})
+    with pytest.raises(ValueError, match="keeps no 'wombat'; it keeps addon, card, coupon"):
+        sandbox.insert("wombat", {})
     with pytest.raises(ValueError, match="already a customer 'cust_1'"):
         sandbox.insert("customer", {"id": "cust_1"})
     with pytest.raises(ValueError, match="a subscription needs a customer_id"):

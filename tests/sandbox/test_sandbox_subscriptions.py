@@ -51,11 +51,11 @@ async def test_create_with_items(call: Caller, customer: str) -> None:
         ("support-USD-Monthly", 1, 1_500),
     ]
     assert (made["mrr"], made["cf_seats_used"], made["meta_data"]) == (26_000, 3, {"x": 1})
-    assert (bill["total"], bill["amount_paid"], bill["amount_due"], bill["status"]) == (26_000, 26_000, 0, "paid")
+    assert (bill["total"], bill["amount_paid"], bill["amount_due"], bill["status"]) == (32_500, 32_500, 0, "paid")
     assert [row["entity_type"] for row in bill["line_items"]] == ["plan_item_price", "addon_item_price"]
     assert bill["billing_address"]["country"] == "NO"
     payment = (await call.get(f"/transactions/{bill['linked_payments'][0]['txn_id']}")).json["transaction"]
-    assert (payment["amount"], payment["date"], payment["payment_method"]) == (26_000, NOW, "card")
+    assert (payment["amount"], payment["date"], payment["payment_method"]) == (32_500, NOW, "card")
     assert (await call.get("/subscriptions/mine")).json == {
         name: reply.json[name] for name in ("subscription", "customer", "card")
     }
@@ -159,7 +159,7 @@ async def test_create_with_plan(call: Caller) -> None:
         "billing_address[country]": "NO",
         "shipping_address[city]": "Bodø",
         "coupon_ids[0]": "WELCOME",
-        "coupons[coupon_id][0]": "OTHER",
+        "coupons[coupon_id][0]": "LOYAL",
     }
     reply = await call.post("/subscriptions", form)
     made, customer = reply.json["subscription"], reply.json["customer"]
@@ -168,7 +168,7 @@ async def test_create_with_plan(call: Caller) -> None:
     assert (customer["email"], customer["id"]) == ("new@example.com", made["customer_id"])
     assert customer["billing_address"]["country"] == "NO"
     assert made["shipping_address"]["city"] == "Bodø"
-    assert [row["coupon_id"] for row in made["coupons"]] == ["WELCOME", "OTHER"]
+    assert [row["coupon_id"] for row in made["coupons"]] == ["WELCOME", "LOYAL"]
     assert reply.json["invoice"]["line_items"][0]["entity_type"] == "plan"
     second = (await call.post(f"/customers/{customer['id']}/subscriptions", {"plan_id": "basic-usd-monthly"})).json
     assert second["subscription"]["customer_id"] == customer["id"]

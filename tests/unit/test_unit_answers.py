@@ -121,8 +121,11 @@ PAGE = (
 
 def test_a_page_is_looked_into_without_decoding() -> None:
     """The cursor and the rows' bytes are found as they stand, numbers of any size included."""
-    assert document.scan(PAGE) == ("o", 2)
-    assert document.scan(b'{"list":[]}') == (None, 0)
+    listing, empty = document.Listing(PAGE), document.Listing(b'{"list":[]}')
+    assert (listing.next_offset, listing.count) == ("o", 2)
+    assert (empty.next_offset, empty.count, empty.rows(), empty.documents("customer")) == (None, 0, [], [])
+    assert listing.rows() == document.rows(PAGE)
+    assert listing.documents("customer")[1] == b'{"id": "b"}'
     assert document.rows(PAGE)[0] == b'{"customer": {"id": "a", "n": 12345678901234567890}}'
     source = document.Source(PAGE)
     assert source.find((1, "customer")) == b'{"id": "b"}'
@@ -137,14 +140,15 @@ def test_half_a_surrogate_pair_costs_no_other_row() -> None:
     """A text that was cut in the middle of an emoji makes msgspec refuse the page; its rows are read all the same."""
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(HALF)
-    assert document.scan(HALF) == (None, 2)
+    listing = document.Listing(HALF)
+    assert (listing.next_offset, listing.count) == (None, 2)
     first, second = document.rows(HALF)
     assert json.loads(first) == json.loads(HALF)["list"][0]
     assert b"12345678901234567890" in first
     assert second == b'{"customer":{"id":"b"}}'
-    assert json.loads(document.documents(HALF, "customer")[0])["n"] == "\ud83d"
+    assert json.loads(listing.documents("customer")[0])["n"] == "\ud83d"
     for bad in (HALF[:-1], b'["\\ud83d"]', b'{"list": ["\\ud83d"]}', b'{"list": [], "x": "\\ud83d", "next_offset": 5}'):
-        for read in (document.rows, document.scan):
+        for read in (document.rows, document.Listing):
             with pytest.raises(errors.DecodeError):
                 read(bad)
 
@@ -157,7 +161,7 @@ def test_half_a_surrogate_pair_costs_no_other_row() -> None:
 def test_a_bad_document_is_one_error_with_a_path(body: bytes, path: str) -> None:
     """Whatever is wrong with JSON, a DecodeError comes out; never RecursionError, never the server's text."""
     with pytest.raises(errors.DecodeError) as caught:
-        document.scan(body)
+        document.Listing(body)
     assert caught.value.path == path
     with pytest.raises(errors.DecodeError):
         document.as_mapping(body if body != b'{"next_offset": 5}' else b"5")

@@ -15,7 +15,7 @@ from aiochargebee_gw._clock import SystemClock
 from aiochargebee_gw._engine import Call, Engine
 from aiochargebee_gw._wire.document import as_mapping
 from aiochargebee_gw._wire.message import Request, Response
-from aiochargebee_gw.observe import AttemptFinished, CallFinished, Event, Waited
+from aiochargebee_gw.observe import AttemptFinished, CallFinished, Event, Throttled, Waited
 from aiochargebee_gw.transport.base import Trace
 from aiochargebee_gw.transport.memory import MemoryTransport
 
@@ -201,6 +201,19 @@ async def test_a_429_stops_everyone(retry: Retry) -> None:
     assert len(transport.requests) == 1
     await _send(engine, READ)
     assert clock.now == pytest.approx(began + 30)
+
+
+async def test_a_server_that_names_a_year_is_asked_again() -> None:
+    """A Retry-After of a year is the caller's to decide about; the others are held back for two minutes."""
+    told = Response(status=429, headers={"retry-after": "31536000"}, body=b"")
+    engine, _, clock, events = _engine(told, OK)
+    with pytest.raises(errors.GatewayRateLimited) as caught:
+        await _send(engine, READ)
+    assert caught.value.retry_after == 31536000
+    began = clock.now
+    await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=7200)))
+    assert clock.now == pytest.approx(began + 120)
+    assert [event.seconds for event in events if isinstance(event, Throttled)] == [120.0]
 
 
 def _short(call: Call) -> Call:

@@ -6,12 +6,12 @@ from aiochargebee_gw.sandbox._calls.reads import with_card
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
 from aiochargebee_gw.sandbox._kinds import KINDS
+from aiochargebee_gw.sandbox._ledger import wallet
 from aiochargebee_gw.sandbox._messages import Call
 from aiochargebee_gw.sandbox._params import CUSTOMER_CREATE, CUSTOMER_DELETE, CUSTOMER_UPDATE
 from aiochargebee_gw.sandbox._problems import duplicate
 
 _NOT_ATTRIBUTES = ("card", "bank_account", "token_id", "payment_method", "payment_intent", "taxjar_exemption_category")
-_BRANDS = {"3": "american_express", "4": "visa", "5": "mastercard", "6": "discover"}
 
 
 def create(desk: Desk, call: Call, _id: str) -> JsonObject:
@@ -27,13 +27,13 @@ def add_customer(desk: Desk, params: JsonObject, id_param: str) -> tuple[JsonObj
     id = params.get("id") or desk.new_id()
     if desk.store.text("customer", id) is not None:
         raise duplicate(id_param, id)
-    card = _card(params.get("card", {}), id, desk)
+    card = _card(params.get("card", {}), desk)
     value = {name: item for name, item in params.items() if name not in _NOT_ATTRIBUTES}
     value = _dressed({**value, "id": id})
-    if card is not None:
-        value |= {"card_status": "valid", "primary_payment_source_id": card["payment_source_id"]}
-        card = desk.create("card", card)
     made = desk.create("customer", value)
+    if card is not None:
+        wallet.add(desk, id, card, primary=True)
+        made = desk.find("customer", id)
     stored_card = desk.card_of(id)
     desk.emit("customer_created", {"customer": made, "card": stored_card})
     if card is not None:
@@ -63,14 +63,20 @@ def delete(desk: Desk, call: Call, id: str) -> JsonObject:
     """
     params = desk.params(call, CUSTOMER_DELETE)
     value = desk.find("customer", id)
-    for kind in ("subscription", "invoice", "transaction"):
+    for kind in ("subscription", "invoice", "transaction", "credit_note"):
         for row in desk.store.owned(kind, id):
             desk.emit(f"{kind}_deleted", {kind: desk.save(kind, {**row, "deleted": True}), "customer": value})
+            desk.store.drop_note(kind, row["id"])
+    for row in desk.store.owned("unbilled_charge", id):
+        desk.discard("unbilled_charge", row)
     if params.get("delete_payment_method") is not False:
-        for card in desk.store.owned("card", id):
+        card = desk.card_of(id)
+        for source in wallet.sources(desk, id):
+            desk.save("payment_source", {**source, "deleted": True})
+        if card is not None:
             desk.discard("card", card)
             desk.emit("card_deleted", {"customer": value, "card": card})
-            value |= {"card_status": "no_card", "primary_payment_source_id": None}
+        value |= {"card_status": "no_card", "primary_payment_source_id": None, "payment_method": None}
     saved = desk.save("customer", {**value, "deleted": True})
     desk.emit("customer_deleted", {"customer": saved})
     return with_card(desk, {"customer": saved}, id)
@@ -91,22 +97,11 @@ def _dressed(value: JsonObject) -> JsonObject:
     return dressed
 
 
-def _card(params: JsonObject, customer_id: str, desk: Desk) -> JsonObject | None:
+def _card(params: JsonObject, desk: Desk) -> JsonObject | None:
+    """The payment source behind the card parameters of a new customer; 402 for a number that gateways refuse."""
     sent = without_nulls(params)
     if not (sent.get("number") or sent.get("tmp_token")):
         return None
-    number = sent.get("number", "4111111111111111")
-    kept = {
-        name: value
-        for name, value in sent.items()
-        if name not in ("number", "tmp_token", "cvv", "preferred_scheme", "additional_information")
-    }
-    return {
-        "payment_source_id": f"pm_{desk.new_id()}",
-        **kept,
-        "iin": number[:6],
-        "last4": number[-4:],
-        "masked_number": f"************{number[-4:]}",
-        "card_type": _BRANDS.get(number[:1], "other"),
-        "customer_id": customer_id,
-    }
+    card = wallet.card_of_number(desk, {"number": "4111111111111111", **sent}, "card")
+    names = ("gateway", "gateway_account_id")
+    return {"type": "card", "card": card, **{name: sent[name] for name in names if name in sent}}

@@ -6,6 +6,7 @@ import secrets
 
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
+from aiochargebee_gw.sandbox._kinds import MISSING
 from aiochargebee_gw.sandbox._messages import Call
 from aiochargebee_gw.sandbox._params import (
     CHECKOUT_NEW,
@@ -14,7 +15,7 @@ from aiochargebee_gw.sandbox._params import (
     MANAGE_PAYMENT_SOURCES,
     PORTAL_SESSION_CREATE,
 )
-from aiochargebee_gw.sandbox._problems import missing
+from aiochargebee_gw.sandbox._problems import missing, wrong_state, wrong_value
 
 PAGE_SECONDS = 3 * 3_600
 SESSION_SECONDS = 3_600
@@ -98,8 +99,24 @@ def _linked(desk: Desk, customer: JsonObject) -> JsonObject:
 def invoice_pdf(desk: Desk, call: Call, id: str) -> JsonObject:
     """``POST /invoices/{id}/pdf``: a link that needs no credentials, not the bytes themselves."""
     desk.params(call, INVOICE_PDF)
-    desk.find("invoice", id)
-    url, valid_till = desk.download_url(id)
+    return _document(desk, "invoice", id)
+
+
+def credit_note_pdf(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /credit_notes/{id}/pdf``."""
+    desk.form(call, "credit_note.pdf")
+    return _document(desk, "credit_note", id)
+
+
+def quote_pdf(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /quotes/{id}/pdf``."""
+    desk.form(call, "quote.pdf")
+    return _document(desk, "quote", id)
+
+
+def _document(desk: Desk, kind: str, id: str) -> JsonObject:
+    desk.find(kind, id)
+    url, valid_till = desk.download_url(id, kind=kind)
     download: JsonObject = {
         "download_url": url,
         "valid_till": valid_till,
@@ -107,3 +124,41 @@ def invoice_pdf(desk: Desk, call: Call, id: str) -> JsonObject:
         "object": "download",
     }
     return {"download": download}
+
+
+def acknowledge(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /hosted_pages/{id}/acknowledge``: only one that succeeded, else 409."""
+    page = desk.find("hosted_page", id)
+    desk.form(call, "hosted_page.acknowledge")
+    if page["state"] != "succeeded":
+        raise wrong_state(f"The hosted page {id} is {page['state']}, not succeeded.")
+    return {"hosted_page": desk.save("hosted_page", {**page, "state": "acknowledged"})}
+
+
+def activate(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /portal_sessions/{id}/activate``: with its token, once, before it expires."""
+    session = desk.find("portal_session", id)
+    params = desk.form(call, "portal_session.activate")
+    if params["token"] != session["token"]:
+        raise wrong_value("token", "is not the token of this session")
+    if session["status"] not in ("created", "not_yet_activated") or session.get("expires_at", MISSING) <= desk.at():
+        raise wrong_state(f"The portal session {id} is {session['status']}, or has expired.")
+    return {"portal_session": desk.save("portal_session", {**session, "status": "activated", "login_at": desk.at()})}
+
+
+def logout(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /portal_sessions/{id}/logout``."""
+    session = desk.find("portal_session", id)
+    desk.form(call, "portal_session.logout")
+    if session["status"] == "logged_out":
+        raise wrong_state(f"The portal session {id} is logged out already.")
+    return {"portal_session": desk.save("portal_session", {**session, "status": "logged_out", "logout_at": desk.at()})}
+
+
+OPERATIONS = (
+    ("POST", "credit_notes/*/pdf", credit_note_pdf, None),
+    ("POST", "quotes/*/pdf", quote_pdf, None),
+    ("POST", "hosted_pages/*/acknowledge", acknowledge, None),
+    ("POST", "portal_sessions/*/activate", activate, None),
+    ("POST", "portal_sessions/*/logout", logout, None),
+)

@@ -1,26 +1,27 @@
-"""Writing subscriptions in both Product Catalogs: https://apidocs.chargebee.com/docs/api/subscriptions."""
+"""Creating subscriptions in both Product Catalogs: https://apidocs.chargebee.com/docs/api/subscriptions."""
 
 from __future__ import annotations
 
-from attrs import evolve
+from collections.abc import Sequence
 
+from aiochargebee_gw.sandbox._billing.lines import Line
 from aiochargebee_gw.sandbox._calls.customers import add_customer
 from aiochargebee_gw.sandbox._calls.reads import beside_subscription
-from aiochargebee_gw.sandbox._calls.sales import Sale, item_sale, plan_sale
-from aiochargebee_gw.sandbox._dates import add_period
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
+from aiochargebee_gw.sandbox._ledger import unbilled
+from aiochargebee_gw.sandbox._life import coupons, rows, sales, schedule, selling, transitions
+from aiochargebee_gw.sandbox._life.billing import bill_lines
 from aiochargebee_gw.sandbox._messages import Call
-from aiochargebee_gw.sandbox._money import Bill, invoice, pay, payment
 from aiochargebee_gw.sandbox._params import (
     SUBSCRIPTION_CREATE,
     SUBSCRIPTION_CREATE_FOR_CUSTOMER,
     SUBSCRIPTION_CREATE_WITH_ITEMS,
     Schema,
 )
-from aiochargebee_gw.sandbox._problems import duplicate
+from aiochargebee_gw.sandbox._problems import duplicate, not_found, wrong_value
 
-_KEPT = (
+KEPT = (
     "po_number",
     "auto_collection",
     "offline_payment_method",
@@ -47,7 +48,7 @@ _KEPT = (
 def create(desk: Desk, call: Call, _id: str) -> JsonObject:
     """``POST /subscriptions`` (1.0): a customer is created along with it, or named by ``customer[id]``."""
     params = _params(desk, call, SUBSCRIPTION_CREATE)
-    sale = plan_sale(desk, params)
+    sale = sales.plan_sale(desk, params)
     _check_id(desk, params)
     sent = without_nulls(params.get("customer") or {})
     for name in ("billing_address", "card", "entity_identifiers", "tax_providers_fields"):
@@ -55,25 +56,25 @@ def create(desk: Desk, call: Call, _id: str) -> JsonObject:
             sent[name] = params[name]
     sent.setdefault("preferred_currency_code", sale.currency)
     customer, _ = add_customer(desk, sent, "customer[id]")
-    return _sell(desk, customer, params, sale)
+    return sell(desk, customer, params, sale)
 
 
 def create_for_customer(desk: Desk, call: Call, id: str) -> JsonObject:
     """``POST /customers/{id}/subscriptions`` (1.0)."""
     customer = desk.find("customer", id)
     params = _params(desk, call, SUBSCRIPTION_CREATE_FOR_CUSTOMER)
-    sale = plan_sale(desk, params)
+    sale = sales.plan_sale(desk, params)
     _check_id(desk, params)
-    return _sell(desk, customer, params, sale)
+    return sell(desk, customer, params, sale)
 
 
 def create_with_items(desk: Desk, call: Call, id: str) -> JsonObject:
     """``POST /customers/{id}/subscription_for_items`` (2.0)."""
     customer = desk.find("customer", id)
     params = _params(desk, call, SUBSCRIPTION_CREATE_WITH_ITEMS)
-    sale = item_sale(desk, params)
+    sale = sales.item_sale(desk, params)
     _check_id(desk, params)
-    return _sell(desk, customer, params, sale)
+    return sell(desk, customer, params, sale)
 
 
 def _params(desk: Desk, call: Call, schema: Schema) -> JsonObject:
@@ -86,9 +87,10 @@ def _check_id(desk: Desk, params: JsonObject) -> None:
         raise duplicate("id", id)
 
 
-def _sell(desk: Desk, customer: JsonObject, params: JsonObject, sale: Sale) -> JsonObject:
+def sell(desk: Desk, customer: JsonObject, params: JsonObject, sale: sales.Sale) -> JsonObject:
+    """Store the subscription, and bill its first term unless that lies ahead. A declined card refuses the whole."""
+    _check_source(desk, customer, params)
     at = desk.at()
-    schedule = _schedule(at, params.get("start_date"), sale)
     custom = {name: value for name, value in params.items() if name.startswith("cf_")}
     value: JsonObject = {
         "id": params.get("id") or desk.new_id(),
@@ -96,52 +98,67 @@ def _sell(desk: Desk, customer: JsonObject, params: JsonObject, sale: Sale) -> J
         "billing_period": sale.period,
         "billing_period_unit": sale.unit,
         "customer_id": customer["id"],
-        **schedule,
-        "remaining_billing_cycles": params.get("billing_cycles"),
-        **{name: params.get(name) for name in _KEPT},
+        "status": "active",
+        "remaining_billing_cycles": sale.cycles,
+        **{name: params.get(name) for name in KEPT},
         **sale.attributes,
-        "coupons": _coupons(params),
+        "coupons": coupons.redeem_all(desk, params) or None,
+        "discounts": coupons.discount_rows(desk, sale.currency, params.get("discounts") or []) or None,
         "shipping_address": _address(params.get("shipping_address")),
         "due_invoices_count": 0,
-        "mrr": sale.amount // (12 if sale.unit == "year" else 1) if schedule["status"] == "active" else 0,
         **custom,
     }
+    value, note = without_nulls(value), dict[str, object]()
+    _begin(value, note, at, params.get("start_date"), sale)
+    value["mrr"] = selling.worth(value)
     made = desk.create("subscription", without_nulls(value))
-    desk.emit("subscription_created", {"subscription": made, "customer": customer})
-    bill = _bill(desk, customer, made, sale) if made["status"] == "active" else None
-    if bill is not None and bill["amount_due"] > 0:
-        made |= {"due_invoices_count": 1, "due_since": bill["date"], "total_dues": bill["amount_due"]}
-        desk.store.put("subscription", made)
-    return beside_subscription(desk, made, bill)
+    rows.plan(desk, made, note)
+    desk.emit("subscription_created", {"subscription": made, "customer": desk.store.get("customer", customer["id"])})
+    bill = _first_bill(desk, made, params) if made["status"] in ("active", "non_renewing") else None
+    return outcome(desk, made["id"], None if bill is None else bill["id"])
 
 
-def _schedule(at: int, start: int | None, sale: Sale) -> JsonObject:
+def _check_source(desk: Desk, customer: JsonObject, params: JsonObject) -> None:
+    id = params.get("payment_source_id")
+    if id is None:
+        return
+    row = desk.store.get("payment_source", id) or desk.store.get("card", id)
+    if row is None or row.get("deleted"):
+        raise not_found("payment_source", id, "payment_source_id")
+    if row["customer_id"] != customer["id"]:
+        raise wrong_value("payment_source_id", "belongs to another customer")
+
+
+def _begin(value: JsonObject, note: JsonObject, at: int, start: int | None, sale: sales.Sale) -> None:
     if start is not None and start > at:
-        return {"status": "future", "start_date": start}
-    if sale.trial_end is not None:
-        return {
-            "status": "in_trial",
-            "trial_start": at,
-            "trial_end": sale.trial_end,
-            "next_billing_at": sale.trial_end,
-            "started_at": at,
-        }
-    end = add_period(start or at, sale.period, sale.unit)
-    return {
-        "status": "active",
-        "started_at": start or at,
-        "activated_at": start or at,
-        "current_term_start": start or at,
-        "current_term_end": end,
-        "next_billing_at": end,
-    }
+        value |= {"status": "future", "start_date": start, "trial_end": sale.trial_end, "next_billing_at": start}
+    elif sale.trial_end is not None:
+        value |= {"status": "in_trial", "trial_start": at, "trial_end": sale.trial_end, "started_at": at}
+        schedule.set_next_billing(value, sale.trial_end)
+    else:
+        begin = start or at
+        transitions.begin_term(value, note, begin)
+        value |= {"started_at": begin, "activated_at": begin}
 
 
-def _coupons(params: JsonObject) -> list[JsonObject] | None:
-    ids = [id for id in params.get("coupon_ids") or () if id] + [
-        row["coupon_id"] for row in params.get("coupons") or () if row.get("coupon_id")
-    ]
-    return [{"coupon_id": id, "applied_count": 0, "object": "coupon"} for id in ids] or None
+def _first_bill(desk: Desk, made: JsonObject, params: JsonObject) -> JsonObject | None:
+    id = made["id"]
+    if params.get("invoice_immediately") is not False:
+        if params.get("first_invoice_pending"):
+            value = desk.find("subscription", id)
+            lines = _first_lines(desk, value)
+            transitions.drop_charges(desk, value)
+            return bill_lines(desk, id, lines, first=True, pending=True)
+        return transitions.bill_term(desk, id, first=True, strict=True)
+    lines = _first_lines(desk, made)
+    transitions.drop_charges(desk, desk.find("subscription", id))
+    unbilled.add(desk, desk.find("subscription", id), [line for line in lines if line.amount])
+    return None
+
+
+def _first_lines(desk: Desk, value: JsonObject) -> list[Line]:
+    begin, end = value["current_term_start"], value["current_term_end"]
+    return selling.recurring_lines(desk, value, begin, end) + selling.charge_lines(desk, value, begin)
 
 
 def _address(sent: JsonObject | None) -> JsonObject | None:
@@ -150,37 +167,22 @@ def _address(sent: JsonObject | None) -> JsonObject | None:
     return {"validation_status": "not_validated", **without_nulls(sent), "object": "shipping_address"}
 
 
-def _bill(desk: Desk, customer: JsonObject, value: JsonObject, sale: Sale) -> JsonObject:
-    start, end = value["current_term_start"], value["current_term_end"]
-    lines = [evolve(line, date_from=start, date_to=end) for line in sale.lines]
-    term: int = value["net_term_days"] if "net_term_days" in value else customer["net_term_days"]
-    bill = invoice(
-        Bill(
-            f"inv_{desk.new_id()}",
-            customer,
-            value["id"],
-            lines,
-            desk.at(),
-            "posted" if term else "payment_due",
-            sale.currency,
-            net_term_days=term,
-            first=True,
-        )
-    )
-    card = desk.card_of(customer["id"])
-    collects = value.get("auto_collection", customer["auto_collection"]) == "on"
-    made = None
-    if bill["total"] == 0:
-        bill |= {"status": "paid", "paid_at": bill["date"]}
-    elif card is not None and collects:
-        made = payment(f"txn_{desk.new_id()}", bill, card)
-        # The money moves at once: nothing that the API answers lies in the future.
-        made |= {"date": bill["date"], "settled_at": bill["date"], "updated_at": bill["date"]}
-        made["linked_invoices"][0]["applied_at"] = bill["date"]
-        pay(bill, made)
-    kept = desk.create("invoice", bill)
-    desk.emit("invoice_generated", {"subscription": value, "customer": customer, "invoice": kept})
-    if made is not None:
-        paid = desk.create("transaction", made)
-        desk.emit("payment_succeeded", {"transaction": paid, "invoice": kept, "customer": customer})
-    return kept
+def outcome(
+    desk: Desk, id: str, invoice_id: str | None = None, notes: Sequence[str] = (), charges: Sequence[str] = ()
+) -> JsonObject:
+    """What a subscription call answers, read anew: the sums have moved while it was at work."""
+    bill = desk.store.get("invoice", invoice_id) if invoice_id else None
+    answer = beside_subscription(desk, desk.find("subscription", id), bill)
+    left = unbilled.open_charges(desk, id) if charges or bill is None else []
+    if left:
+        answer["unbilled_charges"] = left
+    if notes:
+        answer["credit_notes"] = [desk.find("credit_note", note) for note in notes]
+    return answer
+
+
+OPERATIONS = (
+    ("POST", "customers/*/subscription_for_items", create_with_items, "pc2"),
+    ("POST", "customers/*/subscriptions", create_for_customer, "pc1"),
+    ("POST", "subscriptions", create, "pc1"),
+)

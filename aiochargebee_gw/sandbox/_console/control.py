@@ -2,15 +2,18 @@
 
 ``GET state`` · ``GET requests?after=n`` · ``GET objects/{kind}?after=row`` · ``GET objects/{kind}/{id}`` ·
 ``GET|POST|DELETE faults`` · ``DELETE faults/{number}`` · ``POST clock`` (``days``, ``seconds`` or ``to``) ·
-``POST connections`` · ``POST reset``. No key is asked for: the sandbox listens on loopback, its data is made up, and
-another site's page cannot send what is refused here without a JSON content type or with a foreign ``Origin``.
+``POST connections`` · ``POST seed`` (``records``, and rows by resource in the plural) · ``POST reset`` ·
+``POST snapshot`` and ``POST restore`` (``name``; kept in the sandbox) · ``GET snapshot`` (the bytes, for a file).
+No key is asked for: the sandbox listens on loopback, its data is made up, and another site's page cannot send what is
+refused here without a JSON content type or with a foreign ``Origin``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import define, field
 
 from aiochargebee_gw.sandbox._account import CHARGEBEE, Account
 from aiochargebee_gw.sandbox._console.face import page
@@ -19,12 +22,14 @@ from aiochargebee_gw.sandbox._json import JsonObject, decode_object, encode
 from aiochargebee_gw.sandbox._kinds import KINDS
 from aiochargebee_gw.sandbox._messages import Answer, Call, RecordedRequest
 from aiochargebee_gw.sandbox._site import Site
-from aiochargebee_gw.sandbox.faults import Fault, Faults, details_of
+from aiochargebee_gw.sandbox.faults import Fault, Faults, details_of, needs
 
 __all__ = ["Console", "Held"]
 
 _ROWS = 50
 _SHOWN_BYTES = 20_000
+_SNAPSHOTS = 20
+_NAME_LENGTH = 200
 _SECRET = ("authorization", "cookie")
 _FAULT_KEYS = ("kind", "path", "method", "nth", "times", "share")
 
@@ -47,6 +52,12 @@ class Held(Protocol):
 
     def reset(self) -> None: ...
 
+    def snapshot(self) -> bytes: ...
+
+    def restore(self, snapshot: bytes) -> None: ...
+
+    def seed(self, *, records: int | None = None, **rows: Iterable[JsonObject]) -> dict[str, list[JsonObject]]: ...
+
 
 class Refused(Exception):
     """What was asked for cannot be done; ``status`` and the text say why."""
@@ -62,6 +73,7 @@ class Console:
 
     sandbox: Held
     faults: Faults
+    _snapshots: dict[str, bytes] = field(factory=dict)
 
     async def answer(self, account: Account, site: Site, call: Call) -> Answer:
         """Answer a call below ``/_sandbox``."""
@@ -69,6 +81,9 @@ class Console:
             match call.method, call.segments[1:]:
                 case "GET", () | ("",):
                     return page()
+                case "GET", ("snapshot",):
+                    headers = {"Content-Disposition": 'attachment; filename="sandbox.db"', "Cache-Control": "no-store"}
+                    return Answer(200, self.sandbox.snapshot(), headers, "application/vnd.sqlite3")
                 case "GET", parts:
                     return _json(200, self._read(account, site, call, parts))
                 case "POST" | "DELETE", parts:
@@ -110,10 +125,40 @@ class Console:
                 return await self._travel(_object(call))
             case "POST", ("connections",):
                 return {"connection": account.shown(account.connect(CHARGEBEE, "OAUTH2"))}
-            case "POST", ("reset",):
-                self.sandbox.reset()
-                return {}
+            case "POST", ("reset" | "seed" | "snapshot" | "restore" as what,):
+                return self._hold(what, _object(call))
         raise Refused(404, "there is nothing here")
+
+    def _hold(self, what: str, sent: JsonObject) -> JsonObject:
+        match what:
+            case "reset":
+                self.sandbox.reset()
+            case "seed":
+                return self._seed(sent)
+            case "snapshot":
+                self._keep(_name(sent))
+            case "restore":
+                found = self._snapshots.get(_name(sent))
+                if found is None:
+                    raise Refused(404, "there is no snapshot of this name")
+                self.sandbox.restore(found)
+        return {}
+
+    def _keep(self, name: str) -> None:
+        if len(self._snapshots) >= _SNAPSHOTS and name not in self._snapshots:
+            raise Refused(409, f"the sandbox keeps {_SNAPSHOTS} snapshots; use one of their names")
+        self._snapshots[name] = self.sandbox.snapshot()
+
+    def _seed(self, sent: JsonObject) -> JsonObject:
+        records = sent.pop("records", None)
+        if records is not None and (not isinstance(records, int) or isinstance(records, bool)):
+            raise Refused(400, "records must be a whole number")
+        if any(not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) for rows in sent.values()):
+            raise Refused(400, "rows come as lists of JSON objects, by resource in the plural")
+        try:
+            return {**self.sandbox.seed(records=records, **sent)}
+        except (ValueError, TypeError) as error:
+            raise Refused(400, str(error)) from error
 
     def _check_sender(self, call: Call) -> None:
         origin = call.headers.get("Origin")
@@ -123,14 +168,19 @@ class Console:
             raise Refused(415, "send application/json")
 
     def _state(self, account: Account, site: Site) -> JsonObject:
+        counts = site.desk.store.counts()
         return {
             "url": self.sandbox.url,
             "now": self.sandbox.now(),
             "travels": self.sandbox.travels,
             "connections": [account.shown(one) for one in account.connections.values()],
-            "objects": {kind: site.desk.store.count(kind, include_deleted=True) for kind in KINDS},
+            "versions": site.desk.store.changes,
+            "objects": {kind: counts.get(kind, 0) for kind in KINDS},
+            "snapshots": sorted(self._snapshots),
+            "webhooks_waiting": sum(len(one.desk.outbox.waiting) for one in account.sites.values()),
             "faults": self._faults(),
             "fault_kinds": details_of(),
+            "fault_needs": needs(),
             "requests": len(self.sandbox.requests),
         }
 
@@ -197,6 +247,13 @@ def _whole(text: str, name: str) -> int:
     if not text.isdecimal() or len(text) > 15:
         raise Refused(400, f"{name} must be a whole number")
     return int(text)
+
+
+def _name(sent: JsonObject) -> str:
+    name = sent.get("name", "default")
+    if not isinstance(name, str) or not 0 < len(name) <= _NAME_LENGTH:
+        raise Refused(400, "a snapshot's name is a text")
+    return name
 
 
 def _check_kind(kind: str) -> None:

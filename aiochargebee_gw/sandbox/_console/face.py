@@ -16,7 +16,7 @@ __all__ = ["page"]
 @cache
 def page() -> Answer:
     """The console's page."""
-    html = files(__package__).joinpath("page.html").read_bytes()
+    html = files("aiochargebee_gw.sandbox._console").joinpath("page.html").read_bytes()
     script = re.search(rb"<script>(.*?)</script>", html, re.DOTALL)
     digest = base64.b64encode(sha256(script[1] if script else b"").digest()).decode()
     policy = (

@@ -219,3 +219,43 @@ def retire(value: JsonObject, at: int) -> None:
     value["deleted"] = True
     value["updated_at"] = at
     value["resource_version"] = at * 1000
+
+
+def source(card: JsonObject, *, deleted: bool) -> JsonObject:
+    """The payment source that a card is."""
+    own = ("first_name", "last_name", "iin", "last4", "funding_type", "expiry_month", "expiry_year", "masked_number")
+    return {
+        "id": card["payment_source_id"],
+        "resource_version": card["resource_version"],
+        "updated_at": card["updated_at"],
+        "created_at": card["created_at"],
+        "customer_id": card["customer_id"],
+        "type": "card",
+        "reference_id": f"tok_{card['payment_source_id']}",
+        "status": card["status"],
+        "gateway": card["gateway"],
+        "gateway_account_id": card["gateway_account_id"],
+        "card": {
+            **{name: card[name] for name in own if name in card},
+            "brand": card["card_type"],
+            "object": "card",
+        },
+        "deleted": deleted,
+        "object": "payment_source",
+    }
+
+
+def promotion(customer: JsonObject) -> JsonObject:
+    """Where a customer's promotional credits come from."""
+    return {
+        "id": f"pc_{customer['id']}",
+        "customer_id": customer["id"],
+        "type": "increment",
+        "amount": customer["promotional_credits"],
+        "currency_code": customer["preferred_currency_code"],
+        "description": "Welcome credits",
+        "credit_type": "general",
+        "closing_balance": customer["promotional_credits"],
+        "created_at": customer["created_at"],
+        "object": "promotional_credit",
+    }

@@ -224,3 +224,66 @@ def _plan(product: Product, currency: str, unit: str, at: int) -> JsonObject:
         "object": "plan",
     }
     return without_nulls(value)
+
+
+def addons() -> list[JsonObject]:
+    """Product Catalog 1.0 addons, one a currency: ``support-usd-monthly``."""
+    found: list[JsonObject] = []
+    for product in PRODUCTS:
+        if product.type == "addon":
+            for currency in CURRENCIES:
+                found.append(_addon(product, currency, OPENED + len(found) * 3_600))
+    return found
+
+
+def _addon(product: Product, currency: str, at: int) -> JsonObject:
+    id = plan_id(product, currency, "month")
+    return {
+        "id": id,
+        "name": id.replace("-", " ").title(),
+        "invoice_name": product.name,
+        "description": f"The {product.name} addon",
+        "pricing_model": product.model,
+        "type": "on_off" if product.model == "flat_fee" else "quantity",
+        "charge_type": "recurring",
+        "price": price(product, currency, "month"),
+        "currency_code": currency,
+        "period": 1,
+        "period_unit": "month",
+        "status": "active",
+        "enabled_in_portal": True,
+        "resource_version": at * 1000,
+        "updated_at": at,
+        "channel": "web",
+        "taxable": True,
+        "object": "addon",
+    }
+
+
+def coupons() -> list[JsonObject]:
+    """The coupons of the seeded business: ten percent off the first invoice, five percent for ever."""
+    return [
+        _coupon("WELCOME", "Welcome", 10.0, "one_time", OPENED),
+        _coupon("LOYAL", "Loyal", 5.0, "forever", OPENED + 60),
+    ]
+
+
+def _coupon(id: str, name: str, percentage: float, duration: str, at: int) -> JsonObject:
+    return {
+        "id": id,
+        "name": name,
+        "invoice_name": name,
+        "discount_type": "percentage",
+        "discount_percentage": percentage,
+        "duration_type": duration,
+        "status": "active",
+        "apply_discount_on": "not_applicable",
+        "apply_on": "invoice_amount",
+        "created_at": at,
+        "resource_version": at * 1000,
+        "updated_at": at,
+        "included_in_mrr": False,
+        "redemptions": 0,
+        "deleted": False,
+        "object": "coupon",
+    }

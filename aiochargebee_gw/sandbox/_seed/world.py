@@ -32,6 +32,7 @@ class _World:
     catalog: str
     rows: list[StoredRow] = field(factory=list)
     counts: dict[str, int] = field(factory=dict)
+    beside: list[JsonObject] = field(factory=list)
 
     def next_id(self, prefix: str) -> str:
         self.counts[prefix] = self.counts.get(prefix, 0) + 1
@@ -64,7 +65,16 @@ def seeded_rows(records: int, seed: int, catalog: str) -> list[StoredRow]:
         for number in range(1, max(1, records // DELETED_SHARE) + 1):
             _add_customer(world, f"cust_deleted_{number}", records + number, SEED_EPOCH - number * DAY, deleted=True)
         _add_hosted_pages(world)
+    # Last, so that the rows before keep their numbers.
+    _add_offers(world)
     return world.rows
+
+
+def _add_offers(world: _World) -> None:
+    for index, value in enumerate(products.coupons() + (products.addons() if world.catalog != "pc2" else [])):
+        world.keep(value, products.OPENED + index * 60)
+    for value in world.beside:
+        world.keep(value)
 
 
 def _add_products(world: _World) -> None:
@@ -99,6 +109,9 @@ def _add_customer(world: _World, id: str, index: int, created: int, *, deleted: 
     world.keep(value)
     if card is not None:
         world.keep(card)
+        world.beside.append(people.source(card, deleted=deleted))
+    if value["promotional_credits"]:
+        world.beside.append(people.promotion(value))
     if index == 1 or rng.random() < 0.3:
         _add_event(world, "customer_created", created, without_nulls({"customer": value, "card": card}))
     for _ in range(2 if rng.random() < 0.25 else 1):

@@ -1,0 +1,1 @@
+"""The life of subscriptions: what is due when, and what happens then."""
