@@ -17,7 +17,7 @@ from ._doubt import check_retry, refuses, seen, unknown
 from ._gates import Gates, Passage
 from ._home import Home, Visit
 from ._policy.outcome import RULES, effect, settles
-from ._policy.retry import Again, Budget, decide
+from ._policy.retry import LONGEST_WAIT, Again, Budget, decide
 from ._recorder import Record, Recorder
 from ._site import Turn
 from ._wire.failure import failure
@@ -170,8 +170,7 @@ class Engine:
             record.waited(turn.waited, "limit")
             self._check_time(call, state, deadline)
             state.attempts += 1
-            watch = _Watch(self.clock.monotonic(), self.clock.wall())
-            state.trace = watch.trace
+            watch = _Watch(self.clock.monotonic(), self.clock.wall(), state.trace)
             try:
                 timeouts = _within(call.timeouts, deadline - watch.began)
                 response = await self._transport.send(call.request, timeouts, watch.trace)
@@ -207,8 +206,9 @@ class Engine:
         turn.sent = watch.trace.sent
         if turn.sent:
             state.sent += 1
-            state.last_sent = Moment(watch.began, watch.began_wall)
-            state.first_sent = state.first_sent or state.last_sent
+            if call.writes:
+                state.last_sent = Moment(watch.began, watch.began_wall)
+                state.first_sent = state.first_sent or state.last_sent
         size = len(call.request.body or b"")
         seconds = now - watch.began
         # Only what Chargebee itself did shows how far away it is: a refusal may come from the gateway.
@@ -221,6 +221,8 @@ class Engine:
         """What one caller was told holds for all, whether this one tries again or not: a 429 of Chargebee's for its
         site, one of the gateway's for the account. A lock is about one resource alone."""
         wait = error.retry_after if error.retry_after is not None else call.retry.throttled_base_seconds
+        # A server that names a year is mistaken: it must not keep a client from ever asking again.
+        wait = min(wait, LONGEST_WAIT)
         if error.code is None:
             self._gates.close("account", None, wait)
             record.throttled("account", wait)
@@ -343,7 +345,7 @@ class _Watch:
 
     began: float
     began_wall: float
-    trace: Trace = attrs.field(factory=Trace)
+    trace: Trace
     status: int | None = None
     replayed: bool = False
     error: BaseException | None = None
