@@ -56,7 +56,7 @@ def main(rounds: int) -> None:
             "typed rows (every object of the row)": partial(decode_rows, cls=row, label=operation.label),
             "projection, 10 fields": partial(decode_records, operation=operation, cls=small),
             "raw rows": document.rows,
-            "next_offset and rows, undecoded": document.scan,
+            "next_offset and rows, undecoded": document.Listing,
         }
         if sdk := _sdk(resource):
             variants["official SDK"] = sdk

@@ -13,7 +13,9 @@ that began or ceased to match a filter in between may be there or not; if so, as
 the server shows a newer `resource_version` replaces the older one; without versions, what was read last. Rows without
 an id cannot be told apart: each is there as often as it was listed, and changes to them are not looked for. Lists that
 have no filter on `updated_at` are read once, as of T0. Deleted rows are written only where `include_deleted` asks for
-them.
+them. All this holds where a cursor names the last row, as in every cursor that Chargebee's documentation shows. Were
+it a number of rows, a row that leaves the list (it ceases to match, or is deleted where deleted rows are not shown)
+would hide another: `aiochargebee-gw doctor` tells which it is.
 
 **JSONL** (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`, `-`): a line is one record's own JSON object, byte for byte as the
 server sent it: unknown keys, big integers and the spelling of numbers and text survive. Only line breaks between
@@ -32,7 +34,7 @@ import it as text.
 **Parquet** (`.parquet`; needs the extra `parquet`): the columns are the attributes that the catalogue knows, whatever
 the rows hold. Times are timestamps in UTC, amounts 64-bit integers, objects and lists JSON text. `custom_fields` holds
 the `cf_*` attributes as one JSON object, `extra` what no column knows, and values that do not fit into theirs (integers
-of more than 64 bits, half of a surrogate pair), as the server spelled them.
+of more than 64 bits, times behind the year 9999, half of a surrogate pair), as the server spelled them.
 
 **SQLite** (`.db`): the table `documents` holds each record's JSON, deleted ones flagged; a view named like the list
 (`customers`) has a column for each attribute, without deleted records, so that `select status, count(*) from

@@ -24,6 +24,8 @@ _KINDS: tuple[tuple[type, Kind], ...] = (
     (bool, "bool"), (int, "int"), (float, "float"), (str, "text"), (datetime, "time"),
 )  # fmt: skip
 _MOST = 2**63 - 1
+# The years 1 to 9999: other times are none to Python and its tables.
+_TIMES = range(-62_135_596_800, 253_402_300_800)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _decoders: dict[Kind, msgspec.json.Decoder[Any]] = {
     "text": msgspec.json.Decoder(str),
@@ -61,8 +63,8 @@ def _kind(hint: Any) -> Kind:
 
 def values_of(document: bytes, columns: Mapping[str, Kind]) -> dict[str, Any]:
     """The values of a record by column. Under `CUSTOM` the `cf_*` attributes as one JSON object, under `EXTRA` another
-    of what the columns do not know, and of values that do not fit into theirs (a number of more than 64 bits, half of
-    a surrogate pair), as the server spelled them."""
+    of what the columns do not know, and of values that do not fit into theirs (a number of more than 64 bits, a time
+    behind the year 9999, half of a surrogate pair), as the server spelled them."""
     found: dict[str, Any] = {}
     custom: list[bytes] = []
     extra: list[bytes] = []
@@ -99,7 +101,8 @@ def _value(raw: bytes, kind: Kind) -> Any:
         value = _decoders[kind].decode(raw)
     except msgspec.DecodeError:
         return None
-    return None if kind in ("int", "time") and abs(value) > _MOST else value
+    fits = value in _TIMES if kind == "time" else kind != "int" or abs(value) <= _MOST
+    return value if fits else None
 
 
 def _spell(key: str) -> bytes:

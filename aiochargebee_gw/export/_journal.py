@@ -51,8 +51,8 @@ FROM documents WHERE resource = ?1 AND id = ?2
 _FULL = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _TAILS = ("-wal", "-shm", "-journal")
-# After each step of a statement SQLite's thread asks for the interpreter back, which a busy loop holds for milliseconds:
-# so a page goes in by one step. It takes 502 values; older SQLites allow 999, and more at once are slower.
+# After each step of a statement SQLite's thread asks for the interpreter back, which a busy loop may hold for
+# milliseconds: so a page goes in by one step. It takes 502 values; older SQLites allow 999, and more rows are slower.
 _AT_ONCE = (100, 1)
 
 

@@ -49,7 +49,7 @@ class Reader:
             return self._slow(document)
         position = getattr(found, self._sort) if self._sort is not None else None
         # Most have an id that is a text, and a version.
-        id = found.id if type(found.id) is str else _name(found.id, found.code)
+        id = found.id if found.id and type(found.id) is str else _name(found.id, found.code)
         version = found.resource_version
         if version is None:
             version = (found.updated_at or 0) * 1000
@@ -81,7 +81,7 @@ def reader(sort: str | None) -> Reader:
 
 def _name(*given: object) -> str | None:
     for name in given:
-        if isinstance(name, str):
+        if isinstance(name, str) and name:
             # Half of a surrogate pair has no UTF-8: it is named by its escape.
             return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
         if isinstance(name, int) and not isinstance(name, bool):

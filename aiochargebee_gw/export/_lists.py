@@ -24,18 +24,16 @@ _CHANGED = "updated_at"
 _DELETED = "include_deleted"
 
 
+def _check_pages(_: object, field: object, given: object) -> None:
+    if not isinstance(given, Pages):
+        raise RequestError(f"a list is wanted, such as gw.customers.list(), not {type(given).__name__}", field="pages")
+
+
 @attrs.frozen
 class Listed:
     """A list. Everything but `pages` is read from it."""
 
-    pages: Pages[Any, Any] = attrs.field()
-
-    @pages.validator
-    def _check_pages(self, _: object, pages: object) -> None:
-        if not isinstance(pages, Pages):
-            raise RequestError(
-                f"a list is wanted, such as gw.customers.list(), not {type(pages).__name__}", field="pages"
-            )
+    pages: Pages[Any, Any] = attrs.field(validator=_check_pages)
 
     @property
     def name(self) -> str:

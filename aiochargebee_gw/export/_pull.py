@@ -28,7 +28,7 @@ __all__ = ["Puller"]
 
 # A commit takes so much, and more while the one before it is under way, up to a limit.
 _ROWS, _MOST_ROWS = 1000, 4000
-_BYTES, _MOST_BYTES = 4 << 20, 16 << 20
+_BYTES, _MOST_BYTES = 4 << 20, 8 << 20
 _MOST_PASSES = 10
 
 

@@ -17,7 +17,7 @@ from .._files import Replacement
 from ._csv import cells, header
 from ._formats import Format
 from ._journal import Journal, guarded, remove_tails
-from ._lines import line
+from ._lines import lines
 from ._lists import Listed
 from ._output import Compressor, Counted, gzipped, zstandard
 from ._parquet import write_parquet
@@ -63,7 +63,7 @@ def _lines(source: Source, out: Counted, compressor: Callable[[], Compressor] | 
     squeeze = None if compressor is None else compressor()
     rows = 0
     for documents in source.chunks():
-        text = b"\n".join(map(line, documents)) + b"\n"
+        text = lines(documents)
         out.write(text if squeeze is None else squeeze.compress(text))
         rows += len(documents)
     if squeeze is not None:

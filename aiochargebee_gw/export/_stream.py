@@ -1,6 +1,6 @@
 """Lines down a pipe: one pass, and what is written is written.
 
-A page is written by a thread while the next one is read: writing and hashing need no interpreter, reading does.
+A page is written by a thread while the next one is read: inflating and hashing need no interpreter, the rest does.
 """
 
 from __future__ import annotations
@@ -63,30 +63,22 @@ class _Run:
         self._seen: set[bytes | None] = set()
         self._now = PassState(kind="full")
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="export")
-        self._writing: asyncio.Future[None] | None = None
-        self._rows = self._size = 0
+        self._writing: asyncio.Future[tuple[int, int]] | None = None
         self.out = Counted(self._send)
         self.repeated = 0
 
     async def take(self, page: Page[Any, Any]) -> None:
         """Begin to write a page, when the one before it is written."""
-        documents = page.documents
-        rows = page.raw if self._whole else documents
-        new = self._news([identity(document) for document in documents])
-        if not all(new):
-            rows = list(compress(rows, new))
-        text = lines(rows)
         await self.settle()
-        self._rows, self._size = len(rows), len(text)
-        self._writing = asyncio.wrap_future(self._executor.submit(self._write, text))
+        self._writing = asyncio.wrap_future(self._executor.submit(self._write, page))
 
     async def settle(self) -> None:
         """Wait until what was taken is written. Raises what writing it raised."""
         if self._writing is not None:
             # Cancelled here, the thread goes on, and is waited for once more.
-            await asyncio.shield(self._writing)
+            rows, size = await asyncio.shield(self._writing)
             self._writing = None
-            self._meter.page(self._now, self._rows, self._size)
+            self._meter.page(self._now, rows, size)
 
     async def aclose(self) -> None:
         """Wait for the thread, whatever becomes of its work."""
@@ -114,13 +106,20 @@ class _Run:
         self._seen.add(id)
         return True
 
-    def _write(self, text: bytes) -> None:
-        if not text:
-            return
-        self.out.write(text)
-        flush = getattr(self._stream, "flush", None)
-        if flush is not None:
-            flush()
+    def _write(self, page: Page[Any, Any]) -> tuple[int, int]:
+        """Write the rows of a page that are not there yet. Returns how many they are, and their bytes."""
+        documents = page.documents
+        rows = page.raw if self._whole else documents
+        new = self._news([identity(document) for document in documents])
+        if not all(new):
+            rows = list(compress(rows, new))
+        text = lines(rows)
+        if text:
+            self.out.write(text)
+            flush = getattr(self._stream, "flush", None)
+            if flush is not None:
+                flush()
+        return len(rows), len(text)
 
     def _send(self, data: bytes) -> None:
         # A stream without a buffer (`python -u`) may take a part when a signal comes in between.

@@ -25,7 +25,8 @@ BIG = 123456789012345678901234567890
 RECORDS = [
     b'{"id":"a","first_name":"\xc3\x85se","created_at":1700000000,"resource_version":1700000000123,"cf_y":1e5,'
     b'"cf_big":%d,"net_term_days":%d,"new":{"x":[1.10]},"billing_address":{"city":"Oslo","zip":"0150"}}' % (BIG, BIG),
-    b'{"id":"b","last_name":"x\\ud800y","deleted":false,"auto_collection":"brand_new","balances":null}',
+    b'{"id":"b","last_name":"x\\ud800y","deleted":false,"auto_collection":"brand_new","balances":null,'
+    b'"created_at":253402300800,"updated_at":9223372036854775807}',
 ]
 
 
@@ -65,7 +66,8 @@ async def test_parquet_has_the_catalogues_columns(serve: Serve, tmp_path: Path) 
     assert first[EXTRA] == f'{{"net_term_days":{BIG},"new":{{"x":[1.10]}}}}'
     assert (second["id"], second["last_name"], second["auto_collection"]) == ("b", None, "brand_new")
     assert json.loads(second[EXTRA])["last_name"] == "x\ud800y"
-    assert second["deleted"] is False
+    assert (second["deleted"], second["created_at"], second["updated_at"]) == (False, None, None)
+    assert json.loads(second[EXTRA])["updated_at"] == 2**63 - 1
 
 
 async def test_a_database_holds_the_documents(serve: Serve, tmp_path: Path) -> None:

@@ -171,6 +171,44 @@ async def test_a_refused_cursor_is_replaced_by_its_place(tmp_path: Path) -> None
             await export(gw.customers.list(), to=tmp_path / "y.jsonl", workers=1)
 
 
+def test_many_rows_are_kept_as_one_by_one(tmp_path: Path) -> None:
+    """However many go in together, and whichever come twice among them: each once, in its newest version."""
+    journal = Journal(tmp_path / "j")
+    state = ListState(query="q", fingerprint="f", passes=[PassState(kind="full")])
+    kept: dict[int, tuple[int, bytes]] = {}
+    for count in (0, 1, 99, 100, 101, 250):
+        rows = [(number * 7 % 120, number % 5) for number in range(count)]
+        new = {number for number, _ in rows} - set(kept)
+        documents = [(Key(str(id), version, None, False), b'{"at":%d}' % at) for at, (id, version) in enumerate(rows)]
+        assert journal.commit("customers", documents, state) == (len(new), 0)
+        for at, (id, version) in enumerate(rows):
+            if version >= kept.get(id, (0, b""))[0]:
+                kept[id] = (version, b'{"at":%d}' % at)
+    found = [one for some in journal.documents("customers", deleted=True, sorted=False) for one in some]
+    assert sorted(found) == sorted(document for _, document in kept.values())
+    journal.close(drop=True)
+    journal.close(drop=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dropped_journal_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Closed once more, it leaves alone what has its name meanwhile."""
+    first = Journal(tmp_path / "j")
+    first.close(drop=True)
+    second = Journal(tmp_path / "j")
+    second.commit(
+        "customers",
+        [(Key("a", 1, None, False), b"{}")],
+        ListState(query="q", fingerprint="f", passes=[PassState(kind="full")]),
+    )
+    first.close(drop=True)
+    assert second.count("customers", deleted=True) == 1
+    second.close()
+    reopened = Journal(tmp_path / "j")
+    assert reopened.lists() == ["customers"]
+    reopened.close()
+
+
 def test_the_newest_version_is_kept(tmp_path: Path) -> None:
     """By `resource_version`, whatever comes last; without one, what comes last."""
     journal = Journal(tmp_path / "j")
@@ -200,6 +238,8 @@ def test_the_newest_version_is_kept(tmp_path: Path) -> None:
         (b'{"id":"a","resource_version":7,"created_at":5,"deleted":true}', Key("a", 7, 5, True)),
         (b'{"id":"\xc3\xa9","updated_at":7}', Key("é", 7000, None, False)),
         (b'{"code":"X","id":null}', Key("X", 0, None, False)),
+        (b'{"id":""}', Key(None, 0, None, False)),
+        (b'{"id":"","x":"\\ud800"}', Key(None, 0, None, False)),
         (b'{"id":12,"resource_version":123456789012345678901234567890}', Key("12", 2**63 - 1, None, False)),
         (b'{"id":"\\ud800","resource_version":3,"created_at":4}', Key("\\ud800", 3, 4, False)),
         (b'{"id":{"x":1},"created_at":"soon","resource_version":"9","deleted":1}', Key(None, 0, None, False)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import io
 import json
@@ -78,6 +79,15 @@ async def test_a_record_that_moved_is_written_once(serve: Serve, tmp_path: Path)
         b'{"id":"a"}', b'{"v":2,"id":"b"}', b'{"v":1}', b'{"v":1}', b'{"id":"c"}', b'{"id":"q\\"q"}',
     ]  # fmt: skip
     assert (report.rows, report.repeated, report.pages, report.requests) == (6, 2, 2, 2)
+
+
+@pytest.mark.parametrize("id", [b'{"id":"",', b'{ "id" : "" ,', b'{"id":null,'])
+async def test_an_empty_id_names_nothing(serve: Serve, tmp_path: Path, id: bytes) -> None:
+    """Two records are two, in a file and down a stream."""
+    records = [id + b'"x":1}', id + b'"x":2}']
+    pages = serve(body(*map(customer, records)))
+    assert (await export(pages, to=tmp_path / "x.jsonl")).rows == 2
+    assert (await export(pages, to=io.BytesIO())).rows == 2
 
 
 async def test_an_empty_list_is_an_empty_file(serve: Serve, tmp_path: Path) -> None:
@@ -244,6 +254,36 @@ async def test_a_stream_sees_each_page_at_once(serve: Serve) -> None:
     pages = serve(body(customer(b'{"id":"a"}'), offset="1"), body(customer(b'{"id":"b"}')))
     await export(pages, to=stream, progress=lambda now: seen.append(len(stream.getvalue())))
     assert seen == [11, 22]
+
+
+class Breaking:
+    """A pipe whose reader leaves after the first page."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes, /) -> int:
+        if self.data:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        self.data += data
+        return len(data)
+
+
+@pytest.mark.parametrize("second", [body(customer(b'{"id":"b"}')), body(customer(b'{"id":"b"}'), offset="2")])
+async def test_a_stream_that_breaks_ends_the_export(serve: Serve, second: bytes) -> None:
+    """Writing goes on while the next page is read; its error comes out all the same, on the last page too."""
+    stream = Breaking()
+    with pytest.raises(BrokenPipeError):
+        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), second, body()), to=stream)
+    assert stream.data == b'{"id":"a"}\n'
+
+
+async def test_what_was_read_before_an_error_is_written(serve: Serve) -> None:
+    """A list that breaks off has given its pages to the stream, although the last of them was being written."""
+    stream = io.BytesIO()
+    with pytest.raises(AuthorizationExpired):
+        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), 500), to=stream)
+    assert stream.getvalue() == b'{"id":"a"}\n'
 
 
 async def test_everything_of_a_sandbox(tmp_path: Path) -> None:

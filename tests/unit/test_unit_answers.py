@@ -133,6 +133,68 @@ def test_a_page_is_looked_into_without_decoding() -> None:
     assert document.Source(b'{"a": [1, {"b": 2}]}').find(("a", 1, "b")) == b"2"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"list":[],"list":[{"customer":{"id":"a"}}]}',
+        b'{"list":[{"customer":{"id":"a"}}],"next_offset":"1","next_offset":"2"}',
+        b'{"list":[{"customer":{"id":"a"}}],"next_offset":null,"next_offset":"2"}',
+        b'{"next_offset":"1","list":[{"customer":{}}],"next_off\\u0073et":"2"}',
+        b'{"x":1,"list":[{"customer":{"id":"a"}}],"x":2}',
+    ],
+)
+def test_a_page_that_says_two_things_is_refused(body: bytes) -> None:
+    """However the key that comes twice around the rows is spelled and wherever it stands, the page is no page."""
+    assert json.loads(body)["list"]
+    with pytest.raises(errors.DecodeError):
+        document.Listing(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"list":[{"customer":{"id":"a"},"card":{"n":1.0}},{"customer":{"x":[]}}],"next_offset":"[\\"1\\",\\"2\\"]"}',
+        b'{"list":[{"customer":{"id":"a"},"customer":{"id":"b"}}]}',
+        b'{"list":[{"cust\\u006fmer": {"id":"a"}}],"next_offset":"\xc3\xa9\\u00e9"}',
+        b'{"next_offset":"1","list":[{"customer":"x","k\xc3\xa9":2}],"more":[1]}',
+        b'{"list":[{"customer":1},{}, {"customer":2}]}',
+        b'{"list":[{"customer":1},5]}',
+    ],
+)
+def test_rows_come_as_they_were_written(body: bytes) -> None:
+    """Taken apart once or cut out again, compact or not: every row has the bytes that the server wrote."""
+    listing = document.Listing(body)
+    rows = document.rows(body)
+    assert listing.rows() == rows
+    assert listing.count == len(rows)
+    assert all(row in body for row in rows)
+    if all(isinstance(row, dict) and "customer" in row for row in map(json.loads, rows)):
+        assert [json.loads(one) for one in listing.documents("customer")] == [json.loads(r)["customer"] for r in rows]
+    else:
+        with pytest.raises(errors.DecodeError):
+            listing.documents("customer")
+
+
+@pytest.mark.parametrize("place", [0, 1, 32_700, 32_768, 70_000])
+@pytest.mark.parametrize("key", [b"customer", b"card"])
+def test_broken_utf8_is_found_wherever_it_stands(place: int, key: bytes) -> None:
+    """Bytes that are no UTF-8 are found in every object of a row, at every distance from the beginning; whole
+    characters are not mistaken for broken ones where a piece of the body ends."""
+    for text, good in ((b"\xf0\x9f\x98\x80", True), (b"\xe2\x82", False), (b"\xc3", False), (b"\xed\xa0\xbd", False)):
+        for shift in range(4):
+            padding = b"x" * (place + shift)
+            other = b"card" if key == b"customer" else b"customer"
+            body = b'{"list":[{"%b":"%b%b","%b":"%b"}]}' % (key, padding, text, other, text if good else b"")
+            listing = document.Listing(body)
+            if good:
+                assert listing.rows() == [body[9:-2]]
+                assert listing.documents("card")
+                continue
+            for read in (listing.rows, lambda listing=listing: listing.documents("customer")):
+                with pytest.raises(errors.DecodeError):
+                    read()
+
+
 HALF = b'{"list": [{"customer": {"id": "a", "n": "\\ud83d", "x": 12345678901234567890}}, {"customer": {"id": "b"}}]}'
 
 
