@@ -24,6 +24,12 @@ class Clock(Protocol):
         """Return when ``seconds`` have passed on this clock."""
         ...
 
+    def travel(
+        self, to: datetime | None = None, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
+    ) -> float:
+        """Move ahead, never back, to a moment or by a span; gives the new time."""
+        ...
+
 
 @frozen
 class _Sleeper:
@@ -34,6 +40,7 @@ class _Sleeper:
     future: asyncio.Future[None]
 
     def wake(self) -> None:
+        """End the sleep."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._wake)
 

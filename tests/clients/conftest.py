@@ -14,7 +14,6 @@ from attrs import frozen
 from aiochargebee_gw.sandbox import Sandbox
 
 RECORDS = 130
-CATALOGS = ("pc1", "pc2")
 
 
 @frozen

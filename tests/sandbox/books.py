@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -113,3 +114,13 @@ class Books:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def sub(books: Books, id: str = "s1") -> Any:
+    """The subscription as it is stored."""
+    return books.row("subscription", id)
+
+
+def month(year: int, number: int, day: int = 1) -> int:
+    """Midnight UTC of a day."""
+    return calendar.timegm((year, number, day, 0, 0, 0))

@@ -9,6 +9,7 @@ import pytest
 
 from aiochargebee_gw.sandbox import Sandbox
 
+from .books import Books
 from .caller import Caller
 
 
@@ -36,3 +37,12 @@ async def call(anyio_backend: str, sandbox: Sandbox) -> AsyncIterator[Caller]:
     """Calls at the gateway door unless told otherwise."""
     async with aiohttp.ClientSession() as session:
         yield Caller(session, sandbox)
+
+
+@pytest.fixture
+def books() -> Books:
+    """A site in process without customers but for Ada, who has a card that can be charged."""
+    made = Books()
+    made.customer()
+    made.fresh()
+    return made

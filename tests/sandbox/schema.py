@@ -102,12 +102,12 @@ def _of_value(told: dict[str, Any], value: Any, place: str) -> Iterator[str]:
     elif not isinstance(value, JSON_TYPES[kind]) or (isinstance(value, bool) and kind not in ("bool", "json")):
         yield f"{place}: {type(value).__name__} is no {kind}"
     else:
-        values = _values(told)
+        values = known_values(told)
         if values and value not in values:
             yield f"{place}: {value!r} is none of the known values"
 
 
-def _values(told: dict[str, Any]) -> set[str]:
+def known_values(told: dict[str, Any]) -> set[str]:
     """The known values of an attribute: its own, and those of the enum that it names."""
     reference = told.get("enum", "")
     cls, dot, name = reference.partition(".")
@@ -169,7 +169,7 @@ def _pairs(
 
 def text(name: str, told: dict[str, Any], known: dict[str, str]) -> str:
     """A legal value as its text in a form."""
-    values = list(told.get("values", ())) or sorted(_values(told))
+    values = list(told.get("values", ())) or sorted(known_values(told))
     if values:
         return str(values[0])
     kind = told["type"]

@@ -9,15 +9,6 @@ import pytest
 from .books import Books
 
 
-@pytest.fixture
-def books() -> Books:
-    """A site without customers but for Ada."""
-    made = Books()
-    made.customer()
-    made.fresh()
-    return made
-
-
 def price(id: str, item: str = "tea", **more: Any) -> dict[str, object]:
     """A form for an item price."""
     base = {"id": id, "name": id, "item_id": item, "pricing_model": "per_unit", "price": 300, "currency_code": "USD"}

@@ -20,7 +20,7 @@ from aiochargebee_gw.sandbox._site import Site
 from aiochargebee_gw.sandbox.clock import SEED_EPOCH
 from tests.codegen.catalogue import documents
 
-from .schema import Row, _values, operations
+from .schema import Row, known_values, operations
 
 DAY = 86_400
 ROWS = 12
@@ -42,7 +42,7 @@ def a_value(random: Random, told: dict[str, Any]) -> Any:
         document = documents()[resource]
         fields = document["fields"] if cls == document["class"] else document["sub_resources"][cls]
         return an_object(random, fields)
-    values = sorted(_values(told) - {"deleted"})
+    values = sorted(known_values(told) - {"deleted"})
     if values:
         return random.choice(values[:3])
     choices: dict[str, list[Any]] = {

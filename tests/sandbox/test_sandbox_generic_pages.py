@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -83,3 +85,28 @@ def test_a_filter_that_competes_with_the_cursor_is_slow(store: Counted) -> None:
     store._db.execute(sql, (BEGIN - 1, BEGIN + 4_800 * 60, low - 200)).fetchone()
     naive = store.steps
     assert naive > 10 * max(steps_by_page(store, QUERIES["a lower bound, ascending"]))
+
+
+MILLION = """
+import json, resource
+from aiochargebee_gw.sandbox._kinds import KINDS
+from aiochargebee_gw.sandbox._lists import LISTS
+from aiochargebee_gw.sandbox._paging import page, read_query
+from aiochargebee_gw.sandbox._seed.world import seeded_store
+from aiochargebee_gw.sandbox._store import Store, stored
+seeded = seeded_store(50, 7, "pc2")
+models = [seeded.get("customer", f"cust_{number}") for number in range(1, 51)]
+rows = (stored(KINDS["customer"], {**models[n % 50], "id": f"c{n}"}, 0) for n in range(1_000_000))
+store = Store(rows)
+answer = json.loads(page(store, LISTS["customers"], read_query(LISTS["customers"], "limit=100", strict=True)))
+print(store.count("customer"), len(answer["list"]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.soak
+def test_a_million_rows_fit_into_two_gibibytes() -> None:
+    """A process whose store holds a million customers like the seeded ones has never had more than 2 GiB."""
+    run = subprocess.run([sys.executable, "-c", MILLION], capture_output=True, text=True, check=True, timeout=300)
+    count, listed, kibibytes = map(int, run.stdout.split())
+    assert (count, listed) == (1_000_000, 100)
+    assert kibibytes < 2 * 2**20

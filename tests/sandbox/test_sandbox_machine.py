@@ -19,8 +19,6 @@ from hypothesis.stateful import (
     rule,
 )
 
-from aiochargebee_gw.sandbox._messages import Call
-
 from .books import DAY, FAILING, GOOD, Books
 from .invariants import complaints
 
@@ -78,7 +76,8 @@ class Business(RuleBasedStateMachine):
         """Statuses go only where they may go."""
         now = {row["id"]: row["status"] for row in self.books.rows("subscription")}
         for id, status in now.items():
-            assert status in LIFE[self.statuses.get(id, status)], (id, self.statuses.get(id), status)
+            before: str = self.statuses.get(id) or status
+            assert status in LIFE[before], (id, before, status)
         self.statuses = now
 
     @initialize(target=customers)
@@ -357,7 +356,7 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_to
 def _run(examples: int, steps: int) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Business,
         settings=settings(
             max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=_QUIET
@@ -367,13 +366,13 @@ def _run(examples: int, steps: int) -> None:
 
 def test_whatever_is_done_the_books_are_right() -> None:
     """Some random businesses of thirty steps each."""
-    _run(25, 30)
+    _run(20, 30)
 
 
 @pytest.mark.soak
 def test_whatever_is_done_for_long_the_books_are_right() -> None:
     """Many more, and longer ones."""
-    _run(600, 80)
+    _run(250, 60)
 
 
 def test_the_check_notices_wrong_books() -> None:
@@ -394,10 +393,3 @@ def test_the_check_notices_wrong_books() -> None:
         row = books.rows(kind)[-1]
         books.store.put(kind, {**row, **change})
         assert complaints(books.store), (kind, change)
-
-
-def test_a_call_in_process_is_the_call_over_http() -> None:
-    """The machine's calls go the way that all calls go: through the site's one door."""
-    books = Books()
-    answer = books.site.answer(Call("GET", "/customers", ("customers",), "", {}, b""))
-    assert (answer.status, answer.body) == (200, b'{"list":[]}')

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from aiochargebee_gw.sandbox._kinds import KINDS
+
 from .books import DAY, FAILING, NOW, Books
+from .test_sandbox_seed import check
 
 
 @pytest.fixture
@@ -263,3 +266,52 @@ def test_payment_sources(books: Books) -> None:
     assert invoice(books)["status"] == "paid"
     wrong = form | {"card[number]": "12"}
     assert books.refused("/payment_sources/create_card", wrong)[2] == "card[number]"
+
+
+def test_all_that_was_written_matches_the_catalogue(books: Books) -> None:
+    """After a busy year every row and every event's content has the catalogue's attributes, types and values."""
+    books.customer("eve", number=FAILING, **{"billing_address[country]": "DE"})
+    books.customer("nils", **{"billing_address[country]": "NO"})
+    books.post("/promotional_credits/add", customer_id="nils", amount=100, description="Hello")
+    discount = {"discounts[percentage][0]": "5", "discounts[duration_type][0]": "forever"}
+    books.subscribe("scale-USD-Monthly", "support-USD-Monthly", "Set-up fee USD", customer="nils", id="s1", **discount)
+    books.subscribe("team-USD-Monthly", customer="eve", id="s2", **{"coupon_ids[0]": "WELCOME"})
+    books.subscribe(id="s3", invoice_immediately=False)
+    books.travel(days=45)
+    books.post("/subscriptions/s1/update_for_items", {"subscription_items[item_price_id][0]": "enterprise-USD-Monthly"})
+    books.post("/subscriptions/s3/update_for_items", {
+        "subscription_items[item_price_id][0]": "scale-USD-Monthly", "end_of_term": True,
+    })  # fmt: skip
+    bill = invoice(books, net_term_days=5)
+    form = {"transaction[payment_method]": "cash", "transaction[amount]": 1_200, "transaction[date]": NOW}
+    books.post(f"/invoices/{bill['id']}/record_payment", form)
+    books.post(f"/invoices/{invoice(books, 'nils')['id']}/refund", refund_amount=100)
+    books.post(f"/invoices/{invoice(books, 'eve')['id']}/write_off")
+    books.post(f"/invoices/{invoice(books, 'ada')['id']}/void")
+    quoted = {"subscription_items[item_price_id][0]": "basic-USD-Monthly"}
+    books.post("/customers/ada/create_subscription_quote_for_items", quoted)
+    books.post("/exports/customers")
+    books.post("/subscriptions/s1/pause", pause_option="end_of_term", resume_date=NOW + 200 * DAY)
+    books.travel(days=300)
+    books.post("/subscriptions/s3/cancel_for_items", end_of_term=True)
+    found = [(kind, row) for kind in KINDS for row in books.rows(kind)]
+    for event in books.events():
+        for name, content in event["content"].items():
+            rows = content if isinstance(content, list) else [content]
+            found += [(row["object"], row) for row in rows]
+            assert name in {row["object"] for row in rows} | {f"{row['object']}s" for row in rows}
+    assert check(found) == []
+
+
+def test_each_currency_has_its_balance(books: Books) -> None:
+    """A customer of dollars with a subscription in euros: the top level is dollars, ``balances`` knows both."""
+    books.subscribe("basic-EUR-Monthly", id="s1", invoice_immediately=False)
+    ada = books.row("customer", "ada")
+    assert ada["unbilled_charges"] == 0
+    assert {row["currency_code"]: row["unbilled_charges"] for row in ada["balances"]} == {"EUR": 810}
+    form = {"transaction[amount]": 500, "transaction[payment_method]": "cash", "transaction[date]": NOW}
+    books.post("/customers/ada/record_excess_payment", form)
+    books.travel(days=31)
+    bill = books.rows("invoice")[-1]
+    assert (bill["currency_code"], bill["total"], bill["amount_paid"]) == ("EUR", 1_620, 1_620)
+    assert books.row("customer", "ada")["excess_payments"] == 500

@@ -146,7 +146,10 @@ WRITES = [
         },
     ),
     ("/customers/w/subscriptions", {"id": "wp", "plan_id": "volume-usd-yearly", "plan_quantity": "12"}),
-    ("/subscriptions", {"plan_id": "team-usd-monthly", "customer[email]": "x@example.com", "addons[id][0]": "support-usd-monthly"}),
+    (
+        "/subscriptions",
+        {"plan_id": "team-usd-monthly", "customer[email]": "x@example.com", "addons[id][0]": "support-usd-monthly"},
+    ),
     ("/subscriptions/ws/cancel_for_items", {"end_of_term": "true"}),
     ("/subscriptions/wp/cancel", {"cancel_reason_code": "X"}),
     ("/hosted_pages/checkout_new_for_items", {"subscription_items[item_price_id][0]": "scale-USD-Monthly"}),

@@ -157,6 +157,7 @@ def _check_name(desk: Desk, kind: str, name: str, id: str) -> None:
 
 def _update(kind: str) -> Handler:
     def update(desk: Desk, call: Call, id: str) -> JsonObject:
+        """What is left out stays, what is blank is cleared; a price is for new sales alone."""
         value = desk.find(kind, id)
         params = desk.form(call, f"{kind}.update", custom=kind)
         if value.get("status") == "deleted":
@@ -212,6 +213,7 @@ def _dress_all(params: JsonObject) -> None:
 
 def _delete(kind: str) -> Handler:
     def delete(desk: Desk, _call: Call, id: str) -> JsonObject:
+        """Deleted, or archived where a subscription has it."""
         value = desk.find(kind, id)
         if value.get("status") == "deleted":
             raise wrong_state(f"The {kind} {id} is deleted already.")
@@ -241,6 +243,7 @@ def _check_children(desk: Desk, kind: str, id: str) -> None:
 
 def _unarchive(kind: str) -> Handler:
     def unarchive(desk: Desk, _call: Call, id: str) -> JsonObject:
+        """On sale again; 409 for what is not archived."""
         value = desk.find(kind, id)
         if value.get("status") != "archived":
             raise wrong_state(f"The {kind} {id} is not archived.")

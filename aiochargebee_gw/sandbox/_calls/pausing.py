@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiochargebee_gw.sandbox._calls.subscriptions import outcome
+from aiochargebee_gw.sandbox._calls.subscriptions import check_term, outcome
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject
 from aiochargebee_gw.sandbox._ledger import invoices
@@ -48,6 +48,7 @@ def _when(desk: Desk, value: JsonObject, params: JsonObject, option: str) -> int
     if value["status"] != "active":
         raise wrong_state(f"A subscription that is {value['status']} can only be paused immediately.")
     if option in ("end_of_term", "billing_cycles"):
+        check_term(value)
         return int(value["current_term_end"])
     at: int | None = params.get("pause_date")
     if at is None:

@@ -19,7 +19,7 @@ from aiochargebee_gw.sandbox._params import (
     SUBSCRIPTION_CREATE_WITH_ITEMS,
     Schema,
 )
-from aiochargebee_gw.sandbox._problems import duplicate, not_found, wrong_value
+from aiochargebee_gw.sandbox._problems import duplicate, not_found, wrong_state, wrong_value
 
 KEPT = (
     "po_number",
@@ -165,6 +165,12 @@ def _address(sent: JsonObject | None) -> JsonObject | None:
     if not sent:
         return None
     return {"validation_status": "not_validated", **without_nulls(sent), "object": "shipping_address"}
+
+
+def check_term(value: JsonObject) -> None:
+    """Raise ``Problem`` (409) for a subscription without a term, which only a test can have inserted."""
+    if "current_term_start" not in value or "current_term_end" not in value:
+        raise wrong_state(f"The subscription {value['id']} has no current term.")
 
 
 def outcome(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aiochargebee_gw.sandbox._billing.amounts import share
 from aiochargebee_gw.sandbox._billing.lines import Line
+from aiochargebee_gw.sandbox._calls.invoicing import charge_lines
 from aiochargebee_gw.sandbox._calls.reads import beside_subscription
-from aiochargebee_gw.sandbox._calls.subscriptions import KEPT, outcome
+from aiochargebee_gw.sandbox._calls.subscriptions import KEPT, check_term, outcome
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject, without_nulls
-from aiochargebee_gw.sandbox._life import agenda, changes, coupons, rows, schedule, selling, transitions
+from aiochargebee_gw.sandbox._ledger import unbilled
+from aiochargebee_gw.sandbox._life import agenda, changes, coupons, rows, sales, schedule, selling, transitions
 from aiochargebee_gw.sandbox._life.billing import bill_lines
 from aiochargebee_gw.sandbox._messages import Call
 from aiochargebee_gw.sandbox._problems import missing, wrong_state, wrong_value
@@ -47,6 +49,8 @@ def _check_state(value: JsonObject, params: JsonObject) -> None:
     status = value["status"]
     if status in ("paused", "transferred") or (status == "cancelled" and not params.get("reactivate")):
         raise wrong_state(f"The subscription {value['id']} is {status} and cannot be changed.")
+    if status in ("active", "non_renewing"):
+        check_term(value)
 
 
 def _when(desk: Desk, value: JsonObject, params: JsonObject) -> int | None:
@@ -166,6 +170,8 @@ def change_term_end(desk: Desk, call: Call, id: str) -> JsonObject:
     if value["status"] not in ("in_trial", "active", "non_renewing"):
         raise wrong_state(f"The subscription {id} is {value['status']} and has no term that could be changed.")
     note = rows.note_of(desk, id)
+    if value["status"] != "in_trial":
+        check_term(value)
     if value["status"] == "in_trial":
         value["trial_end"] = end
         schedule.set_next_billing(value, end)
@@ -200,6 +206,36 @@ def _stretched(line: Line, begin: int, old: int, end: int) -> Line:
     return changes.part_of(line, amount, old, end)
 
 
+def add_charge_at_term_end(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /subscriptions/{id}/add_charge_at_term_end``: an unbilled charge, which the renewal takes along.
+
+    The estimate in the answer says when it was made, and no more.
+    """
+    value = agenda.touch(desk, id)
+    params = desk.form(call, "subscription.add_charge_at_term_end")
+    if params.get("amount") is None:
+        raise missing("amount")
+    return _at_term_end(desk, value, charge_lines(desk, {"charges": [params], "subscription_id": id}))
+
+
+def charge_addon_at_term_end(desk: Desk, call: Call, id: str) -> JsonObject:
+    """``POST /subscriptions/{id}/charge_addon_at_term_end`` (1.0)."""
+    value = agenda.touch(desk, id)
+    params = desk.form(call, "subscription.charge_addon_at_term_end")
+    row = {"id": params["addon_id"], "quantity": params.get("addon_quantity")}
+    row["unit_price"] = params.get("addon_unit_price")
+    at = desk.at()
+    made = sales.addon_rows(desk, [row], value["currency_code"])
+    return _at_term_end(desk, value, [selling.addon_line(desk, id, one, at, at) for one in made])
+
+
+def _at_term_end(desk: Desk, value: JsonObject, lines: list[Line]) -> JsonObject:
+    if value["status"] not in ("active", "non_renewing", "in_trial"):
+        raise wrong_state(f"The subscription {value['id']} is {value['status']} and has no term that will end.")
+    unbilled.add(desk, value, lines)
+    return {"estimate": {"created_at": desk.at(), "object": "estimate"}}
+
+
 def remove_coupons(desk: Desk, call: Call, id: str) -> JsonObject:
     """``POST /subscriptions/{id}/remove_coupons``: those named, or all."""
     value = agenda.touch(desk, id)
@@ -218,4 +254,6 @@ OPERATIONS = (
     ("POST", "subscriptions/*/remove_scheduled_changes", remove_scheduled_changes, None),
     ("POST", "subscriptions/*/change_term_end", change_term_end, None),
     ("POST", "subscriptions/*/remove_coupons", remove_coupons, None),
+    ("POST", "subscriptions/*/add_charge_at_term_end", add_charge_at_term_end, None),
+    ("POST", "subscriptions/*/charge_addon_at_term_end", charge_addon_at_term_end, "pc1"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiochargebee_gw.sandbox._desk import Desk
 from aiochargebee_gw.sandbox._json import JsonObject
+from aiochargebee_gw.sandbox._kinds import MISSING
 from aiochargebee_gw.sandbox._life import schedule
 from aiochargebee_gw.sandbox._life.selling import worth
 
@@ -77,11 +78,25 @@ def _roll(value: JsonObject, note: JsonObject, step: schedule.Step) -> None:
 
 
 def enrol_all(desk: Desk) -> None:
-    """Put every live subscription on the agenda that is not there yet: the seeded business begins to run."""
-    condition = (
-        "json_extract(o.body, '$.status') IN ('future', 'in_trial', 'active', 'non_renewing', 'paused') "
-        "AND NOT EXISTS (SELECT 1 FROM agenda AS a WHERE a.kind = 'subscription' AND a.id = o.id)"
-    )
+    """Put every live subscription on the agenda that is not there yet: the seeded business begins to run.
+
+    One whose dates were changed behind the agenda's back, by ``Sandbox.update``, gets its place anew.
+    """
     with desk.store.atomic():
-        for value in desk.store.matching("subscription", condition):
-            enrol(desk, value)
+        for id in desk.store.ids(KIND, _NOT_ENROLLED):
+            enrol(desk, desk.find(KIND, id))
+        for id in desk.store.ids(KIND, _EARLIER):
+            plan(desk, desk.find(KIND, id), note_of(desk, id))
+
+
+# The names are this package's own.
+_LIVE = "json_extract(o.body, '$.status') IN ('future', 'in_trial', 'active', 'non_renewing', 'paused')"
+_NOT_ENROLLED = f"{_LIVE} AND NOT EXISTS (SELECT 1 FROM agenda AS a WHERE a.kind = 'subscription' AND a.id = o.id)"  # noqa: S608
+_NEXT = ", ".join(
+    f"COALESCE(json_extract(o.body, '$.{name}'), {MISSING})"
+    for name in ("next_billing_at", "cancelled_at", "pause_date", "resume_date")
+)
+_EARLIER = (
+    f"{_LIVE} AND EXISTS (SELECT 1 FROM agenda AS a WHERE a.kind = 'subscription' AND a.id = o.id "  # noqa: S608
+    f"AND COALESCE(a.due, {MISSING}) > MIN({_NEXT}))"
+)
