@@ -22,6 +22,7 @@ from ._turnstile import Turnstile
 from .errors import DeadlineExceeded
 from .limiter import Limiter
 from .settings import Limits
+from .transport.base import CONNECTIONS
 
 __all__ = ["Gates", "Passage", "Turn"]
 
@@ -48,7 +49,8 @@ class Gates:
         self._control = Site((), self._account)
         self._sites: dict[str, Site] = {}
         self._many = 64
-        self._fair = limits.concurrency - limits.concurrency // 4
+        places = min(limits.concurrency, CONNECTIONS)
+        self._fair = places - places // 4
         self._turnstile = Turnstile(self._own, self._common)
         self._alarm: tuple[float, Timer] | None = None
         self._running = 0
@@ -168,7 +170,8 @@ class Gates:
 
     def _own(self, lane: Lane) -> float:
         """The seconds until there may be a place in the limits of the lane's site."""
-        # Where there are several sites, none may hold all that can be under way at once: it may hang.
+        # Where there are several sites, none may hold all that can be under way at once, nor all connections: it may
+        # hang.
         if len(self._sites) > 1 and sum(lane.site.running) >= self._fair:
             return math.inf
         return lane.site.wait(lane.kind, self._now)

@@ -113,7 +113,8 @@ class Visit:
 
     def break_off(self) -> None:
         """End the call, unless bytes of it have left: then what they do there must be found out."""
-        if self._state is not None and not self._state.trace.sent:
+        # Once: of two closings at a time, the second's cancellation would pass for somebody else's.
+        if self._state is not None and not self._state.trace.sent and not self._broken:
             self._broken = True
             self.task.cancel()
 

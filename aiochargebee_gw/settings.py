@@ -125,8 +125,9 @@ class Limits:
     `account_per_second`: requests per second for the Maton account, all its apps together. `site_per_minute`: requests
     per minute for the Chargebee site, None when the plan is not known (each process then learns from the server's 429
     what is left for it), `math.inf` for none. `concurrency`: requests of this client under way at once; where it speaks
-    to several sites, none gets more than three quarters of them. `get_concurrency` and `post_concurrency`: the same for
-    each site. Chargebee refuses a site's 51st GET, and on test sites its 51st POST (live: its 101st), at once.
+    to several sites, none gets more than three quarters of them, or of the 20 connections. `get_concurrency` and
+    `post_concurrency`: the same for each site. Chargebee refuses a site's 51st GET, and on test sites its 51st POST
+    (live: its 101st), at once.
     """
 
     account_per_second: float = attrs.field(default=10, validator=_positive)

@@ -11,7 +11,10 @@ import attrs
 from .._wire.message import Request, Response
 from ..settings import Timeouts
 
-__all__ = ["Phase", "Trace", "Transport"]
+__all__ = ["CONNECTIONS", "Phase", "Trace", "Transport"]
+
+CONNECTIONS = 20
+"""How many connections to one host are open at once; calls beyond them wait for one that is free."""
 
 Phase: TypeAlias = Literal["unsent", "connected", "sent", "headers", "body"]
 """How far an attempt came: nothing (waiting for a connection included), connected but nothing of the request written,

@@ -34,7 +34,7 @@ from ..errors import (
     TruncatedResponse,
 )
 from ..settings import Timeouts
-from .base import Trace
+from .base import CONNECTIONS, Trace
 from .connector import CURRENT, Connector, Tracked
 from .credentials import Credentials
 from .deadlines import Deadlines
@@ -42,7 +42,6 @@ from .deadlines import Deadlines
 __all__ = ["Pool"]
 
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
-_CONNECTIONS = 20
 _KEEP_ALIVE_SECONDS = 15.0
 _LARGE_BYTES = 512 * 1024
 
@@ -190,7 +189,7 @@ class Pool:
         session = aiohttp.ClientSession(
             # For each host: files that are fetched slowly from another one keep nothing from the gateway's calls.
             connector=Connector(
-                now=self._now, limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS
+                now=self._now, limit=0, limit_per_host=CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_SECONDS
             ),
             request_class=Tracked,
             cookie_jar=aiohttp.DummyCookieJar(),

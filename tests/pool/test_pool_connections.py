@@ -172,6 +172,37 @@ async def test_two_hundred_tenants_share_twenty_connections() -> None:
         assert server.opened == 200
 
 
+async def test_a_tenant_that_hangs_leaves_connections_to_others() -> None:
+    """A site that answers nothing gets 15 of the 20 connections where there are several sites, however much is asked of
+    it; without such a rule it gets all of them, and the others wait until it times out."""
+
+    async def one_hangs(seen: Seen) -> bytes | None:
+        return await never(seen) if b"hangs" in seen.head else OK
+
+    async with serving(one_hangs) as server, Gateway(KEY, settings=settings_of(server.url, concurrency=40)) as gw:
+        good, bad = gw.using("good"), gw.using("hangs")
+        await good.call("GET", "/api/v2/customers")
+        calls = [asyncio.create_task(bad.call("GET", "/api/v2/customers")) for _ in range(40)]
+        await server.wait_for(16)
+        async with asyncio.timeout(20):
+            await good.call("GET", "/api/v2/customers")
+        assert len(server.requests) == 1 + 15 + 1
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    async with serving(one_hangs) as server, _closing(pool_of(server.url)) as pool:
+        hangs = Request(method="GET", url=f"{server.url}/x", headers={"Maton-Connection": "hangs"}, label="x")
+        sends = [asyncio.create_task(pool.send(hangs, TIMEOUTS, Trace())) for _ in range(40)]
+        await server.wait_for(20)
+        other = asyncio.create_task(_send(pool, server))
+        await anyio.wait_all_tasks_blocked()
+        assert not other.done()
+        for task in (*sends, other):
+            task.cancel()
+        await asyncio.gather(*sends, other, return_exceptions=True)
+
+
 async def test_the_trace_tells_every_phase() -> None:
     """An attempt is unsent, connected, sent, and then has headers, in this order, on a new and on a kept connection."""
     async with serving() as server, _closing(pool_of(server.url)) as pool:
