@@ -61,7 +61,7 @@ def browser(session: nox.Session) -> None:
     if shutil.which("chromium") is None and shutil.which("apt-get") is not None and os.geteuid() == 0:
         session.run("apt-get", "update", "-qq", external=True)
         session.run("apt-get", "install", "-y", "-qq", "chromium", external=True)
-    session.run("python", "-m", "pytest", "tests/browser", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "browser", "tests/browser", *session.posargs)
 
 
 @nox.session

@@ -33,14 +33,16 @@ class Replacement:
 
     With *replace* a file that has the name gives way, and a symlink keeps pointing at it; without, `commit` raises
     `FileExistsError`. Only its owner may read it: it holds customers' data. All methods wait for the disk; `discard`
-    may come from another thread while one of the others runs.
+    may come from another thread while one of the others runs. *tag* names what a process that is killed leaves behind.
     """
 
-    def __init__(self, target: Path, *, replace: bool = True) -> None:
+    def __init__(self, target: Path, *, replace: bool = True, tag: str = "") -> None:
         self._replace = replace
         self._target = Path(os.path.realpath(target)) if replace else target
         try:
-            handle, name = tempfile.mkstemp(prefix=f".{target.name[:_SHOWN]}.", suffix=".part", dir=self._target.parent)
+            handle, name = tempfile.mkstemp(
+                prefix=f".{target.name[:_SHOWN]}.{tag}", suffix=".part", dir=self._target.parent
+            )
         except OSError as error:
             # The name that the person knows, not ours.
             raise OSError(error.errno, error.strerror, str(target)) from error

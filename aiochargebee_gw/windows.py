@@ -74,6 +74,7 @@ class Plan:
         self._taken = 0
         self._looking = False
         self._ended = 0, 0
+        self._sums: tuple[int, int] | None = None
         self.whole: str | None = None
         """Why the list turned out not to be divisible."""
 
@@ -151,10 +152,12 @@ class Plan:
 
     @property
     def _seen(self) -> tuple[int, int]:
-        """Rows and seconds read in all windows."""
-        tracks = self._tracks.values()
-        rows, seconds = self._ended
-        return rows + sum(t.fetched.rows for t in tracks), seconds + sum(t.seconds for t in tracks)
+        """Rows and seconds read in all windows. Each estimate of each window asks for them: they are kept."""
+        if self._sums is None:
+            tracks = self._tracks.values()
+            rows, seconds = self._ended
+            self._sums = rows + sum(t.fetched.rows for t in tracks), seconds + sum(t.seconds for t in tracks)
+        return self._sums
 
     def _size(self, track: Track) -> tuple[bool, float]:
         """What makes one window longer than another. Nobody knows how many rows a second has that fills a page."""
@@ -228,6 +231,7 @@ class Plan:
         track = self._tracks[ask.window]
         track.busy = False
         self._taken += 1
+        self._sums = None
         self._check(track, ask, marks)
         if not self._state.split:
             return self._take_whole(track, marks, cursor)
@@ -314,5 +318,6 @@ class Plan:
         self._state = attrs.evolve(self._state, rows=self._state.rows + len(part.rows))
         if track.ended and not track.waiting:
             self._ended = self._ended[0] + part.after.rows, self._ended[1] + track.seconds
+            self._sums = None
             del self._tracks[part.window]
         return attrs.evolve(before, high=part.after.high)

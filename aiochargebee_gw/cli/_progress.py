@@ -96,12 +96,14 @@ def _text(now: Progress, total: int | None, rows: float, requests: float, limit:
         _left(0 if total is None else total - now.rows, rows),
         _STAGES[now.stage],
     ]
-    for number in (*_LESS, None):
-        text = "  ".join(part for part in parts if part)
-        if number is None or len(text) <= room:
-            break
-        parts[number] = ""
-    return text
+    for number in _LESS:
+        if len(_joined(parts)) > room:
+            parts[number] = ""
+    return _joined(parts)
+
+
+def _joined(parts: list[str]) -> str:
+    return "  ".join(part for part in parts if part)
 
 
 def _left(rows: int, rate: float) -> str:

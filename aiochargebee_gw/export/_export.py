@@ -165,7 +165,7 @@ async def _finish(jobs: list[Job], desks: list[Desk], parts: list[Part]) -> None
     manifest = parts[0].report.manifest
     with anyio.CancelScope(shield=True):
         if manifest is not None:
-            await desks[0].run(write_manifest, manifest, parts)
+            await desks[0].run(write_manifest, manifest, parts, jobs[0].place.tag)
         for job, desk in zip(jobs, desks, strict=True):
             if job.place.keep:
                 await desk.run(job.settle, desk)

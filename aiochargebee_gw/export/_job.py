@@ -16,7 +16,7 @@ from .._files import Replacement
 from ..errors import RequestError
 from ..pagination import Pages
 from ._desk import Desk
-from ._journal import making_way, remove
+from ._journal import making_way
 from ._lists import Listed
 from ._manifest import Part
 from ._places import Place, refused, taken
@@ -77,6 +77,7 @@ class Job:
     def _begin(self, desk: Desk) -> ListState:
         """What the journal knows of this query; what is there of another is refused, or with force forgotten."""
         journal = desk.journal
+        self.place.sweep()
         fingerprint = self.listed.fingerprint(self._rows)
         for other in journal.lists():
             state = journal.state(other)
@@ -106,9 +107,7 @@ class Job:
         return RequestError(text, field="journal")
 
     def _go_on(self, state: ListState) -> ListState:
-        if state.part is not None:
-            remove(self.place.path.with_name(state.part))
-            state.part = None
+        state.part = None
         made = state.published
         if made is not None and not (made.deleted == self.listed.wants_deleted and _is_at(self.place.path, made)):
             state.published = None
@@ -123,7 +122,7 @@ class Job:
     async def _publish(self, desk: Desk, state: ListState, meter: Meter) -> Published:
         meter.render(state.known)
         # Not in a thread: a cancellation would leave a file that nobody knows of.
-        file = Replacement(self.place.path, replace=self.place.force)
+        file = Replacement(self.place.path, replace=self.place.force, tag=self.place.tag)
         try:
             return await desk.run(self._write, desk, state.snapshot(), file)
         except asyncio.CancelledError:

@@ -30,7 +30,7 @@ class Part:
     report: ExportReport
 
 
-def write_manifest(path: Path, parts: Sequence[Part]) -> None:
+def write_manifest(path: Path, parts: Sequence[Part], tag: str = "") -> None:
     """Write the manifest of *parts*, whole or not at all; one that is there gives way. Waits for the disk."""
     text = json.dumps(
         {
@@ -42,7 +42,7 @@ def write_manifest(path: Path, parts: Sequence[Part]) -> None:
         },
         indent=1,
     )
-    with Replacement(path) as file:
+    with Replacement(path, tag=tag) as file:
         file.write(text.encode() + b"\n")
         file.commit()
 

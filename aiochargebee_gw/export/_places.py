@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -30,6 +31,17 @@ class Place:
     force: bool
     resume: bool
     keep: bool
+
+    @property
+    def tag(self) -> str:
+        """What names the unfinished files of whoever has this journal."""
+        return hashlib.sha256(os.fsencode(os.path.realpath(self.journal))).hexdigest()[:16]
+
+    def sweep(self) -> None:
+        """Take away the unfinished files of earlier runs. Only for who has the journal."""
+        for folder in {Path(os.path.realpath(self.path)).parent, self.path.parent, self.manifest.parent}:
+            for part in folder.glob(f".*.{self.tag}*.part*"):
+                part.unlink(missing_ok=True)
 
 
 def place_at(

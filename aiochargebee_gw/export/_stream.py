@@ -6,9 +6,11 @@ A page is written by a thread while the next one is read: inflating and hashing 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import compress
+from queue import SimpleQueue
 from typing import Any
 
 import anyio
@@ -24,6 +26,7 @@ from ._state import PassState
 __all__ = ["stream_to"]
 
 _AHEAD = 2
+_PATIENCE_SECONDS = 1.0
 
 
 async def stream_to(
@@ -62,7 +65,7 @@ class _Run:
         self._whole = whole
         self._seen: set[bytes | None] = set()
         self._now = PassState(kind="full")
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self._writer = _Writer()
         self._writing: asyncio.Future[tuple[int, int]] | None = None
         self.out = Counted(self._send)
         self.repeated = 0
@@ -70,7 +73,7 @@ class _Run:
     async def take(self, page: Page[Any, Any]) -> None:
         """Begin to write a page, when the one before it is written."""
         await self.settle()
-        self._writing = asyncio.wrap_future(self._executor.submit(self._write, page))
+        self._writing = asyncio.wrap_future(self._writer.submit(lambda: self._write(page)))
 
     async def settle(self) -> None:
         """Wait until what was taken is written. Raises what writing it raised."""
@@ -81,12 +84,14 @@ class _Run:
             self._meter.page(self._now, rows, size)
 
     async def aclose(self) -> None:
-        """Wait for the thread, whatever becomes of its work."""
-        self._executor.shutdown(wait=False)
+        """Wait a second for the thread, whatever becomes of its work: a reader that stalls must not hold the caller."""
+        self._writer.close()
         if self._writing is not None:
             with anyio.CancelScope(shield=True):
-                await asyncio.wait([self._writing])
-            if not self._writing.cancelled():
+                await asyncio.wait([self._writing], timeout=_PATIENCE_SECONDS)
+            if not self._writing.done():
+                self._writing.cancel()
+            elif not self._writing.cancelled():
                 self._writing.exception()  # else asyncio would complain that nobody has looked
 
     def _news(self, ids: list[bytes | None]) -> list[bool]:
@@ -126,3 +131,29 @@ class _Run:
         while data:
             taken = self._stream.write(data)
             data = data[taken:] if isinstance(taken, int) else b""
+
+
+class _Writer:
+    """A thread that does one thing after another. Python does not wait for it at its end, as it does for a pool's."""
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[tuple[Future[tuple[int, int]], Callable[[], tuple[int, int]]] | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="export", daemon=True).start()
+
+    def submit(self, work: Callable[[], tuple[int, int]]) -> Future[tuple[int, int]]:
+        future: Future[tuple[int, int]] = Future()
+        self._tasks.put((future, work))
+        return future
+
+    def close(self) -> None:
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            future, work = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)

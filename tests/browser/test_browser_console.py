@@ -17,6 +17,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 if TYPE_CHECKING:
     from .person import Person
 
+pytestmark = pytest.mark.browser
+
 VALUES = {
     "status": "503", "retry_after": "2", "seconds": "0.01", "at": "10", "pieces": "3", "location": "/elsewhere",
     "offset": '["a","b"]', "code": "api_request_limit_exceeded", "headers": '{"X-Told": "yes"}', "body": "oops",

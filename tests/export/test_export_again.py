@@ -11,11 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import web
 
 from aiochargebee_gw import ApiError, Limits, Pages, RequestError, Settings
-from aiochargebee_gw._files import FileLock
+from aiochargebee_gw._files import FileLock, Replacement
 from aiochargebee_gw.export import export, export_all, sync
 from aiochargebee_gw.sandbox import Sandbox
 from aiochargebee_gw.sandbox.clock import SEED_EPOCH
@@ -256,3 +257,36 @@ async def test_what_is_asked_for_is_all_of_the_query(tmp_path: Path) -> None:
 def fail(*_: Any) -> None:
     """In the place of the manifest."""
     raise OSError("the end")
+
+
+@pytest.mark.parametrize("what", ["x.jsonl", "manifest"])
+async def test_unfinished_files_of_a_killed_run_go(tmp_path: Path, what: str) -> None:
+    """Also those that its journal did not know of yet, and of the manifest; those of others stay."""
+    other = tmp_path / ".x.jsonl.abcdefgh.part"
+    other.write_text("precious")
+    child = multiprocessing.get_context("spawn").Process(target=killed_at, args=(str(tmp_path), what))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".*.part"))) == 2
+    async with Sandbox(records=3) as sandbox, sandbox.gateway() as gw:
+        assert (await export(gw.customers.list(), to=tmp_path / "x.jsonl")).resumed
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "x.jsonl", "x.jsonl.manifest.json"]
+
+
+def killed_at(folder: str, what: str) -> None:
+    """In a child: an export that ends when it has made an unfinished file."""
+    made = Replacement.__init__
+
+    def make(self: Replacement, target: Path, **how: Any) -> None:
+        made(self, target, **how)
+        if what in target.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def run() -> None:
+        async with Sandbox(records=3) as sandbox, sandbox.gateway() as gw:
+            await export(gw.customers.list(), to=Path(folder) / "x.jsonl")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Replacement, "__init__", make)
+        anyio.run(run)

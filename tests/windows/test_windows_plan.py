@@ -6,13 +6,15 @@ import json
 import pickle
 from collections.abc import Callable
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiochargebee_gw._window import ParallelState
+from aiochargebee_gw._track import Track
+from aiochargebee_gw._window import ParallelState, Window
 from aiochargebee_gw.errors import PaginationError, RequestError
-from aiochargebee_gw.windows import Ask, AskEnd
+from aiochargebee_gw.windows import Ask, AskEnd, Plan
 from tests.windows import naive
 from tests.windows.lists import BEGIN, FRESH, SHAPES, Run, Server, ids, moments, plan_of
 
@@ -262,3 +264,25 @@ def test_a_malformed_state_is_refused() -> None:
     for given_ in ({}, {"windows": [{"nothing": 1}]}, {**FRESH.as_dict(), "more": 1}):
         with pytest.raises(RequestError, match="no state"):
             ParallelState.from_dict(given_)
+
+
+def test_idle_workers_do_not_add_up_the_windows_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 of them ask whenever a page comes: what all windows hold together is added up once until the next one."""
+    windows = tuple(Window(number=n, low=BEGIN + n, high=BEGIN + n, origin=BEGIN + n) for n in range(64))
+    plan = Plan(attrs.evolve(FRESH, windows=windows), label="list", page_rows=1, workers=64)
+    read: list[Track] = []
+    seconds: Callable[[Track], int] = vars(Track)["seconds"].fget
+
+    def counted(track: Track) -> int:
+        read.append(track)
+        return seconds(track)
+
+    monkeypatch.setattr(Track, "seconds", property(counted))
+    asks = [plan.ask() for _ in range(128)]
+    assert [ask is None for ask in asks] == [False] * 64 + [True] * 64
+    assert len(read) == 64
+    assert isinstance(asks[0], Ask)
+    plan.take(asks[0], [(BEGIN, "a")], None)
+    plan.ask()
+    # Once more, and each window looks at itself.
+    assert len(read) <= 3 * 64
