@@ -45,7 +45,8 @@ class CallStarted:
 class Waited:
     """A call has waited `seconds`; `reason` is "limit" (for our own rate) or "retry" (after a failure).
 
-    Told when the wait is over, also when no send follows because it was broken off. Below a millisecond nothing is told or counted: that is the loop's own pace.
+    Told when the wait is over, also when no send follows because it was broken off. Below a millisecond nothing is told
+    or counted: that is the loop's own pace.
     """
 
     call: int

@@ -42,8 +42,8 @@ COMMANDS = {
     "sandbox": (
         "Run the sandbox as a server.\n\n"
         "It is the gateway, its control plane and a Chargebee site with made-up data, for this machine only. The first "
-        "line on stdout is a JSON object: gateway_url, control_url, site_url, api_key, connection_id, console_url. It runs until "
-        "Ctrl-C (exit code 130) or SIGTERM (exit code 0)."
+        "line on stdout is a JSON object: gateway_url, control_url, site_url, api_key, connection_id, console_url. It "
+        "runs until Ctrl-C (exit code 130) or SIGTERM (exit code 0)."
     ),
     "doctor": (
         "Check key, gateway, connection, clock, limits and, if you give one, a Redis.\n\n"

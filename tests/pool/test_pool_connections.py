@@ -200,7 +200,8 @@ async def test_a_tenant_that_hangs_leaves_connections_to_others() -> None:
         assert not other.done()
         for task in (*sends, other):
             task.cancel()
-        await asyncio.gather(*sends, other, return_exceptions=True)
+        await asyncio.gather(*sends, return_exceptions=True)
+        await asyncio.gather(other, return_exceptions=True)
 
 
 async def test_the_trace_tells_every_phase() -> None:
