@@ -47,8 +47,8 @@ class WindowPage(Page[R, Row]):
             rows = document.rows(page._body)
             body = b'{"list":[' + b",".join(rows[number] for number in part.rows) + b"]}"
             super().__init__(page._operation, body, page._into, page.served_at)
-        self.window = part.window
-        self.state = state
+        self.window: int = part.window
+        self.state: ParallelState = state
 
 
 class _Gathering:

@@ -56,8 +56,8 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self.offset = 0.0
-        self.travels = 0
+        self.offset: float = 0.0
+        self.travels: int = 0
         self._sleepers: set[_Sleeper] = set()
 
     def now(self) -> float:
@@ -100,7 +100,7 @@ class ManualClock:
     """
 
     def __init__(self, start: float = SEED_EPOCH) -> None:
-        self.travels = 0
+        self.travels: int = 0
         self._now = float(start)
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
