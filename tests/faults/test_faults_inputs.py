@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiochargebee_gw import Gateway, RequestError, Retry, errors
+from aiochargebee_gw import Gateway, RequestError, Retry, Timeouts, errors
 from aiochargebee_gw._wire.headers import check_connection, check_extra, check_idempotency_key
 from aiochargebee_gw._wire.url import check_path, fill
 from tests.baselines import containment_paths as naive
@@ -234,7 +234,9 @@ LIES: dict[str, tuple[bytes, type[Exception] | None]] = {
 async def test_an_answer_that_lies_about_itself(lie: str) -> None:
     """Charsets are not believed (JSON is UTF-8), nor encodings that were not asked for, nor two framings at once."""
     sent, error = LIES[lie]
-    async with scripted(sent) as server, client(server.url, retry=Retry.none()) as gw:
+    # One of them announces more than it sends, and waits.
+    seconds = Timeouts(read_seconds=2)
+    async with scripted(sent) as server, client(server.url, retry=Retry.none(), timeouts=seconds) as gw:
         reading = gw.customers.list().collect()
         if error is None:
             assert [record.id for record in await reading] == ["æ"]
