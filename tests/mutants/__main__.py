@@ -1,7 +1,7 @@
 """`python -m tests.mutants [how many] [seed]`: makes mistakes in copies of the package and counts what tests notice.
 
-All mistakes of the modules that decide about sending again are made, and as many of the others' as are asked for. Prints
-each mistake that no test noticed. Fails when fewer than 85 % were noticed, or one in what decides about sending
+All mistakes of the modules that decide about sending again are made, and as many of the others' as are asked for.
+Prints each mistake that no test noticed. Fails when fewer than 85 % were noticed, or one in what decides about sending
 again was not.
 """
 
