@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib
 from operator import attrgetter
+from types import GenericAlias
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -149,7 +150,7 @@ def ids_of(body: bytes, main: str) -> list[str | None]:
     """The `id` of the main record of every row of a page; None where one has none."""
     if main not in _of_ids:
         row = msgspec.defstruct("Identified", [(main, _Identity)])
-        _of_ids[main] = msgspec.json.Decoder(msgspec.defstruct("Rows", [("list", list[row])]))  # type: ignore[valid-type]
+        _of_ids[main] = msgspec.json.Decoder(_page_of(row))
     try:
         return [getattr(row, main).id for row in _of_ids[main].decode(body).list]
     except (ValueError, RecursionError):
@@ -221,5 +222,8 @@ def _row_decoders(cls: type) -> _Decoders:
 
 
 def _decoders(row: type) -> _Decoders:
-    page = msgspec.defstruct("Rows", [("list", list[row])])  # type: ignore[valid-type]
-    return msgspec.json.Decoder(page, strict=False), msgspec.json.Decoder(row, strict=False)
+    return msgspec.json.Decoder(_page_of(row), strict=False), msgspec.json.Decoder(row, strict=False)
+
+
+def _page_of(row: type) -> type:
+    return msgspec.defstruct("Rows", [("list", GenericAlias(list, (row,)))])

@@ -22,7 +22,7 @@ from ._wire import document
 from ._wire.form import Pair
 from .errors import ConnectionLost, CursorExpired, RequestError
 from .pagination import Page, Pages
-from .streams import Block, Found, Items, Stream
+from .streams import Block, Change, Found, Items, Stream
 from .windows import AHEAD_PAGES, Ask, AskEnd, Part, Plan
 
 __all__ = ["Parallel", "ParallelState", "ParallelStream", "Split", "Window", "WindowPage"]
@@ -66,7 +66,7 @@ class _Gathering:
         self._failed: Exception | None = None
         self._stopping = False
         self._told = False
-        self._changed = anyio.Event()
+        self._changed = Change()
         self._group: anyio.abc.TaskGroup | None = None
         self._hand: tuple[Part, Window] | None = None
         self.plan = plan
@@ -94,7 +94,7 @@ class _Gathering:
     def _fail(self, error: Exception) -> None:
         self._failed = self._failed or error
         self.stop()
-        self._notify()
+        self._changed.tell()
 
     def stop(self) -> None:
         """No more requests: what is cancelled from now on is cancelled by us."""
@@ -106,14 +106,14 @@ class _Gathering:
         while not self.plan.finished:
             ask = self.plan.ask(room=len(self._arrived) + self._under_way < self._room)
             if ask is None:
-                await self._change()
+                await self._changed.wait()
                 continue
             self._under_way += 1
             try:
                 await self._serve(ask)
             finally:
                 self._under_way -= 1
-                self._notify()
+                self._changed.tell()
 
     async def _serve(self, ask: Ask | AskEnd) -> None:
         if isinstance(ask, AskEnd):
@@ -164,7 +164,7 @@ class _Gathering:
                 raise self._failed
             if self.plan.finished:
                 return None
-            await self._change()
+            await self._changed.wait()
 
     def _take(self) -> WindowPage[Any, Any] | None:
         """The next page with rows, in hand from now on. The others only move their window on."""
@@ -172,7 +172,7 @@ class _Gathering:
             part, page = self._ready[number].popleft()
             self._arrived.remove(number)
             told = self.plan.deliver(part)
-            self._notify()
+            self._changed.tell()
             if part.rows:
                 self._hand = part, told
                 return WindowPage(page, part, self.plan.state())
@@ -194,14 +194,6 @@ class _Gathering:
         ids = {*told.ids, *(id for id in part.ids[:done] if id is not None)}
         undone = self.plan.state(attrs.evolve(told, ids=tuple(sorted(ids))))
         return attrs.evolve(undone, rows=state.rows - len(part.rows) + done)
-
-    async def _change(self) -> None:
-        changed = self._changed
-        await changed.wait()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 class ParallelStream(Stream[T]):

@@ -20,7 +20,7 @@ from .errors import ConfigurationError, ConnectionLost, DecodeError, PaginationE
 if TYPE_CHECKING:
     from .pagination import Page, Pages
 
-__all__ = ["Block", "Found", "Items", "Prefetch", "Stream", "Walk"]
+__all__ = ["Block", "Change", "Found", "Items", "Prefetch", "Stream", "Walk"]
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Stream[Any]")
@@ -131,6 +131,20 @@ class Stream(Generic[T]):
         self._buffer.clear()
 
 
+class Change:
+    """Something that happens again and again. Who waits is woken by the next time, not by an earlier one."""
+
+    def __init__(self) -> None:
+        self._next = anyio.Event()
+
+    async def wait(self) -> None:
+        await self._next.wait()
+
+    def tell(self) -> None:
+        self._next.set()
+        self._next = anyio.Event()
+
+
 class _Ahead:
     """Pages fetched ahead of their consumer, by a task of its own."""
 
@@ -143,14 +157,14 @@ class _Ahead:
         self._failed: Exception | None = None
         self._told = False
         self._ended = False
-        self._changed = anyio.Event()
+        self._changed = Change()
         self.upcoming: str | None = walk.upcoming
 
     async def run(self) -> None:
         """Fetch, as far ahead as allowed. An error is kept for the consumer, who decides whether to try again."""
         while not self._ended:
             while self._failed is not None or self._fetched >= self._wanted + self._ahead:
-                await self._change()
+                await self._changed.wait()
             try:
                 found = await self._walk.next()
             except anyio.get_cancelled_exc_class():
@@ -167,14 +181,14 @@ class _Ahead:
                     self._fetched += 1
                     self._ready.append(found)
             self._told = False
-            self._notify()
+            self._changed.tell()
 
     async def next(self) -> Found | None:
         """See `Source`. Nothing is awaited between a page's leaving here and its being taken over."""
         if self._failed is not None and self._told:
             self._failed = None
         self._wanted = self._fetched - len(self._ready) + 1
-        self._notify()
+        self._changed.tell()
         # Decoding blocks the loop for a millisecond or more: first let the fetching task send its next request.
         await anyio.lowlevel.checkpoint()
         while not self._ready:
@@ -183,7 +197,7 @@ class _Ahead:
                 raise self._failed
             if self._ended:
                 return None
-            await self._change()
+            await self._changed.wait()
         found = self._ready.popleft()
         self.upcoming = self._ready[0][0] if self._ready else self._walk.upcoming
         return found
@@ -191,14 +205,6 @@ class _Ahead:
     def stop(self) -> None:
         """No more: what is cancelled from now on is cancelled by us."""
         self._ended = True
-
-    async def _change(self) -> None:
-        changed = self._changed
-        await changed.wait()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 class _Feeder(Source, Protocol):

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 
 import attrs
 
+from tests.sockets import listening_at
+
 DROP = b""
 
 
@@ -53,15 +55,8 @@ def answer(body: bytes, *headers: str, status: str = "200 OK", length: int | Non
 async def raw_server(*script: bytes) -> AsyncIterator[RawServer]:
     """Runs a server on a free port of this machine; the last answer of the script repeats."""
     made = RawServer(list(script))
-    server = await asyncio.start_server(made._serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening_at(made._serve, made._writers) as made.url:
         yield made
-    finally:
-        server.close()
-        for writer in made._writers:
-            writer.close()
-        await server.wait_closed()
 
 
 def bodies(requests: Sequence[bytes]) -> list[bytes]:

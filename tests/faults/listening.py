@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,16 +14,16 @@ __all__ = ["Listener", "listening"]
 
 
 @attrs.define(kw_only=True)
-class Listener:
+class Listener(abc.ABC):
     """`url` is where it listens, `connections` how many were opened."""
 
     url: str = ""
     connections: int = 0
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
+    @abc.abstractmethod
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection; what breaks it off ends it."""
-        raise NotImplementedError
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first byte to its last."""

@@ -20,6 +20,8 @@ from contextlib import asynccontextmanager
 
 import attrs
 
+from tests.sockets import listening_at
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
@@ -104,15 +106,8 @@ def most(moments: list[float], period: float) -> int:
 async def strict_server(limit: int, *, service: float = 0.05, period: float = 1.0) -> AsyncIterator[StrictServer]:
     """Runs a server on a free port of this machine."""
     made = StrictServer(limit, period, service)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening_at(made.serve, made._writers) as made.url:
         yield made
-    finally:
-        server.close()
-        for writer in list(made._writers):
-            writer.close()
-        await server.wait_closed()
 
 
 async def main() -> None:

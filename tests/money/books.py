@@ -23,6 +23,8 @@ from urllib.parse import parse_qs
 
 import attrs
 
+from tests.sockets import listening_at
+
 BEFORE = ("drop_before", "500_before", "503_before", "429_before", "lock_timeout")
 AFTER = ("drop_after", "reset_in_answer", "500_after", "502_after", "cut_body", "cut_gzip")
 LATE = "late"
@@ -293,12 +295,5 @@ async def books(
 ) -> AsyncIterator[Books]:
     """Runs the server on a free port of this machine. With *keys* False a gateway before it drops the header."""
     made = Books(choose, keys, clock)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, backlog=512)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening_at(made.serve, made._writers, backlog=512) as made.url:
         yield made
-    finally:
-        server.close()
-        for writer in list(made._writers):
-            writer.close()
-        await server.wait_closed()

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 
 from tests.client.raw import answer
+from tests.sockets import listening_at
 from tests.windows.lists import Row, Server
 
 
@@ -84,12 +85,5 @@ def _body(rows: list[Row], cursor: str | None) -> bytes:
 async def served(list_: Server, *, rate: int | None = None, latency: float = 0.0) -> AsyncIterator[Served]:
     """Runs it on a free port of this machine."""
     made = Served(list_, rate, latency)
-    server = await asyncio.start_server(made._serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening_at(made._serve, made._writers) as made.url:
         yield made
-    finally:
-        server.close()
-        for writer in made._writers:
-            writer.close()
-        await server.wait_closed()
