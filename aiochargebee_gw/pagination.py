@@ -92,6 +92,9 @@ class Page(Generic[R, Row]):
         """The JSON of each row's main object, as the server sent it."""
         return self._listing.documents(self._operation.main)
 
+    def _spans(self) -> list[bytes]:
+        return self._listing.spans(self._operation.main)
+
     def _records(self) -> list[R | DecodeError]:
         cls: type[Any] = self._into or record_class(self._operation.record)
         return decode_records(self._body, self._operation, cls)

@@ -16,6 +16,8 @@ from ..errors import InvalidResponse, RequestTimeout, ResponseTooLarge, Truncate
 __all__ = ["Body", "Pace", "paced"]
 
 _GZIP = 31  # window bits: 15, plus 16 for the gzip wrapper
+_GZIPPED = ("gzip", "x-gzip")
+_ENCODINGS = (*_GZIPPED, "identity", "")
 _PIECE = 1024 * 1024
 
 
@@ -37,62 +39,59 @@ class Body:
     No more than *limit* bytes are taken in, neither of what comes nor of what it inflates to.
     """
 
-    __slots__ = ("_body", "_inflater", "_limit", "_received", "_status", "_unasked")
+    __slots__ = ("_body", "_encoding", "_limit", "_status")
 
     def __init__(self, *, encoding: str, limit: int, status: int) -> None:
-        encoding = encoding.strip().lower()
-        self._inflater: Any = _zlib.decompressobj(_GZIP) if encoding in ("gzip", "x-gzip") else None
-        self._unasked = self._inflater is None and encoding not in ("", "identity")
+        self._encoding = encoding.strip().lower()
         self._limit = limit
         self._status = status
         self._body: bytes | bytearray = b""
-        self._received = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk as it came from the wire."""
-        self._received += len(chunk)
-        if self._unasked and chunk:
+        if chunk and self._encoding not in _ENCODINGS:
             raise InvalidResponse("the body has an encoding that was not asked for", status=self._status)
-        if self._received > self._limit:
-            raise self._too_large()
-        if self._inflater is None:
-            self._keep(chunk)
-        elif chunk:
-            self._inflate(chunk)
+        self._body = self._joined(self._body, chunk)
 
     def finish(self) -> bytes:
         """The whole body, inflated."""
-        if self._inflater is not None and self._received and not self._inflater.eof:
-            raise TruncatedResponse("the compressed body ends early", status=self._status)
-        return bytes(self._body)
+        body = bytes(self._body)
+        return self._inflated(body) if body and self._encoding in _GZIPPED else body
 
-    def _inflate(self, chunk: bytes) -> None:
-        """Inflate *chunk* a piece at a time: a zip bomb is left after its first pieces."""
-        while chunk or not self._inflater.eof:
-            if self._inflater.eof:
-                raise InvalidResponse("there are bytes behind the compressed body", status=self._status)
+    def _inflated(self, chunk: bytes) -> bytes:
+        """Inflate *chunk* a piece at a time: a zip bomb is left after its first pieces.
+
+        A whole body is one piece, of the size that its last four bytes name. In memory of just that size it costs half
+        of what it does in memory that grows to a power of two, which the system hands out anew for each body.
+        """
+        inflater: Any = _zlib.decompressobj(_GZIP)
+        most = min(int.from_bytes(chunk[-4:], "little"), self._limit) + 1
+        body: bytes | bytearray = b""
+        while True:
             try:
-                piece = self._inflater.decompress(chunk, _PIECE)
+                piece = inflater.decompress(chunk, most)
             except _zlib.error as error:
                 raise InvalidResponse("the body is not valid gzip", status=self._status) from error
-            self._keep(piece)
-            chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
-            if not chunk and len(piece) < _PIECE:
-                return
+            body = self._joined(body, piece)
+            if inflater.eof:
+                if inflater.unused_data:
+                    raise InvalidResponse("there are bytes behind the compressed body", status=self._status)
+                return bytes(body)
+            chunk = inflater.unconsumed_tail
+            if not chunk and len(piece) < most:
+                raise TruncatedResponse("the compressed body ends early", status=self._status)
+            most = _PIECE
 
-    def _keep(self, piece: bytes) -> None:
-        if len(self._body) + len(piece) > self._limit:
-            raise self._too_large()
-        if not self._body:
-            self._body = piece
-            return
-        if isinstance(self._body, bytes):
+    def _joined(self, body: bytes | bytearray, piece: bytes) -> bytes | bytearray:
+        if len(body) + len(piece) > self._limit:
+            raise ResponseTooLarge(f"the body is larger than {self._limit} bytes", status=self._status)
+        if not body:
+            return piece
+        if isinstance(body, bytes):
             # Not a list of chunks: millions of them, of some bytes each, would take many times the limit.
-            self._body = bytearray(self._body)
-        self._body += piece
-
-    def _too_large(self) -> ResponseTooLarge:
-        return ResponseTooLarge(f"the body is larger than {self._limit} bytes", status=self._status)
+            body = bytearray(body)
+        body += piece
+        return body
 
 
 class Pace:

@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "as_mapping",
     "check_keys",
+    "check_text",
     "explain",
     "fields_of",
     "harmless",
@@ -100,8 +101,11 @@ def _strictly(body: bytes) -> Any:
         raise _unreadable(error) from harmless(error)
 
 
-def _check_text(body: bytes) -> None:
-    """msgspec looks into no text that it hands out undecoded. Whoever writes rows down must not write broken UTF-8."""
+def check_text(body: bytes) -> None:
+    """Raise `DecodeError` unless *body* is UTF-8.
+
+    msgspec looks into no text that it hands out undecoded. Whoever writes rows down must not write broken UTF-8.
+    """
     if body.isascii():
         return
     view, at = memoryview(body), 0
@@ -136,21 +140,46 @@ class Listing:
         if not self._compact:
             _scan(body)
 
+    @property
+    def unbroken(self) -> bool:
+        """Whether the page is written without a line break."""
+        return b"\n" not in self._body and b"\r" not in self._body
+
+    def spans(self, key: str) -> list[bytes]:
+        """As `documents`, for whoever looks at the text of all of them at once, with `check_text`. Most are
+        `msgspec.Raw`, no copies: they match, compare and join like bytes, and keep the page alive."""
+        if self._rows is not None:
+            try:
+                return [row[key] for row in self._rows]
+            except KeyError:
+                pass
+        return _documents_of(self._body, key)
+
     def documents(self, key: str) -> list[bytes]:
         """What stands under *key* in each row, as the server wrote it. Raises `DecodeError` for a row without it, and
-        for a page that is not UTF-8."""
-        if self._rows is None or not all(key in row for row in self._rows):
-            return _documents_of(self._body, key)
-        _check_text(self._body)
-        return [bytes(row[key]) for row in self._rows]
+        where one of them is not UTF-8."""
+        found = [bytes(span) for span in self.spans(key)]
+        # Not the whole page: most of what a real one holds is ASCII, and is seen to be that ten times as fast.
+        check_text(b"".join([document for document in found if not document.isascii()]))
+        return found
 
     def rows(self) -> list[bytes]:
         """The rows as the server wrote them, see `rows`."""
         if self._rows is None or not self._compact:
             return rows(self._body)
-        _check_text(self._body)
-        return [b"{%b}" % b",".join([b'"%b":%b' % (key.encode(), raw) for key, raw in row.items()])
-                for row in self._rows]  # fmt: skip
+        check_text(self._body)
+        # Without a blank the rows stand where their sizes put them. No string can hold the unescaped quotes of the key.
+        at = self._body.index(b'"list":[') + len('"list":[')
+        found = []
+        for row in self._rows:
+            end = at + len("{}") - 1 + len('"":,') * len(row) + sum(map(len, row)) + sum(map(_size, row.values()))
+            found.append(self._body[at:end])
+            at = end + len(",")
+        return found
+
+
+def _size(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
 
 
 def _least(page: _Parts) -> int:
@@ -160,9 +189,10 @@ def _least(page: _Parts) -> int:
     """
     rows = page.rows
     keys = list(chain.from_iterable(rows))
-    raws = chain.from_iterable(map(dict.values, rows))
+    raws = list(chain.from_iterable(map(dict.values, rows)))
     size = len('{"list":[]}') - 1 + len(rows) * len(",{") + len(keys) * len('"":,')
-    size += sum(map(len, keys)) + sum([memoryview(raw).nbytes for raw in raws])
+    # Joined, for asking each for its size takes twice as long.
+    size += sum(map(len, keys)) + len(b"".join(raws))
     if page.next_offset is not None:
         size += len(',"next_offset":') + len(json.dumps(page.next_offset, ensure_ascii=False).encode())
     return size
@@ -189,7 +219,7 @@ def rows(body: bytes) -> list[bytes]:
     by row: msgspec refuses it whole, and 99 good rows must not be lost. Raises `DecodeError` for a page that is not
     UTF-8.
     """
-    _check_text(body)
+    check_text(body)
     return pieces(body)
 
 
@@ -210,7 +240,7 @@ def _documents(key: str) -> msgspec.json.Decoder[Any]:
 
 def _documents_of(body: bytes, key: str) -> list[bytes]:
     """What stands under *key* in each row of a page that was not taken apart. Raises `DecodeError`."""
-    _check_text(body)
+    check_text(body)
     try:
         found = _decode(_documents(key), body)
     except DecodeError as error:

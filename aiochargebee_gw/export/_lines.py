@@ -28,13 +28,11 @@ def line(document: bytes) -> bytes:
         return document.replace(b"\r", b"").replace(b"\n", b"")
 
 
-def lines(documents: list[bytes]) -> bytes:
-    """*documents* as text, each on a line of its own."""
-    text = b"\n".join([*documents, b""])
-    # One look at all of them instead of one at each: few servers break their lines.
-    if text.count(b"\n") == len(documents) and b"\r" not in text:
-        return text
-    return b"\n".join([*map(line, documents), b""])
+def lines(documents: list[bytes], *, unbroken: bool = False) -> bytes:
+    """*documents* as text, each on a line of its own; *unbroken* ones are known to hold no line breaks."""
+    if not unbroken and any(b"\n" in document or b"\r" in document for document in documents):
+        documents = [line(document) for document in documents]
+    return b"\n".join([*documents, b""])
 
 
 def identity(document: bytes) -> bytes | None:

@@ -1,6 +1,7 @@
 """Lines down a pipe: one pass, and what is written is written.
 
-A page is written by a thread while the next one is read: inflating and hashing need no interpreter, the rest does.
+Pages become lines on the loop, half a millisecond each; a thread hashes and writes them. What needs the interpreter is
+not split between two threads: each time it goes from one to the other costs as much as it saves.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import compress
 from queue import SimpleQueue
 from typing import Any
 
 import anyio
 
+from .._wire.document import check_text
 from ..pagination import Page, Pages
 from ._lines import identity, lines
 from ._lists import Listed
@@ -26,6 +27,7 @@ from ._state import PassState
 __all__ = ["stream_to"]
 
 _AHEAD = 2
+_MOST_WAITING_BYTES = 1 << 20
 _PATIENCE_SECONDS = 1.0
 
 
@@ -35,66 +37,52 @@ async def stream_to(
     """Write the rows of a list to *stream* as they come. What was under way when it fails has been written."""
     listed = Listed(pages)
     meter = Meter(listed.name, pages.stats, progress)
-    run = _Run(stream, meter, whole=whole)
+    writer = _Writer(stream)
+    news = _News()
+    now = PassState(kind="full")
     try:
         async with pages.prefetch_pages(_AHEAD) as found:
             async for page in found:
-                await run.take(page)
-        await run.settle()
+                rows, text = _text(page, news, whole=whole)
+                await writer.put(text)
+                meter.page(now, rows, len(text))
+        await writer.settle()
     finally:
-        await run.aclose()
+        await writer.aclose()
     return ExportReport(
         rows=meter.rows,
-        repeated=run.repeated,
+        repeated=news.repeated,
         pages=meter.pages,
         requests=meter.requests,
         seconds=meter.seconds,
         path=None,
-        bytes=run.out.size,
-        sha256=run.out.sha256,
+        bytes=writer.out.size,
+        sha256=writer.out.sha256,
         resource=listed.name,
     )
 
 
-class _Run:
-    """One export under way."""
+def _text(page: Page[Any, Any], news: _News, *, whole: bool) -> tuple[int, bytes]:
+    """The rows of a page that are not there yet: how many, and as lines."""
+    unbroken = page._listing.unbroken
+    documents = page._spans() if unbroken else page.documents
+    rows = page.raw if whole else documents
+    new = news.of([identity(document) for document in documents])
+    if not all(new):
+        rows = list(compress(rows, new))
+    text = lines(rows, unbroken=unbroken)
+    check_text(text)
+    return len(rows), text
 
-    def __init__(self, stream: Writable, meter: Meter, *, whole: bool) -> None:
-        self._stream = stream
-        self._meter = meter
-        self._whole = whole
+
+class _News:
+    """Knows the rows that have come; `repeated` counts those that came again."""
+
+    def __init__(self) -> None:
         self._seen: set[bytes | None] = set()
-        self._now = PassState(kind="full")
-        self._writer = _Writer()
-        self._writing: asyncio.Future[tuple[int, int]] | None = None
-        self.out = Counted(self._send)
         self.repeated = 0
 
-    async def take(self, page: Page[Any, Any]) -> None:
-        """Begin to write a page, when the one before it is written."""
-        await self.settle()
-        self._writing = asyncio.wrap_future(self._writer.submit(lambda: self._write(page)))
-
-    async def settle(self) -> None:
-        """Wait until what was taken is written. Raises what writing it raised."""
-        if self._writing is not None:
-            # Cancelled here, the thread goes on, and is waited for once more.
-            rows, size = await asyncio.shield(self._writing)
-            self._writing = None
-            self._meter.page(self._now, rows, size)
-
-    async def aclose(self) -> None:
-        """Wait a second for the thread, whatever becomes of its work: a reader that stalls must not hold the caller."""
-        self._writer.close()
-        if self._writing is not None:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([self._writing], timeout=_PATIENCE_SECONDS)
-            if not self._writing.done():
-                self._writing.cancel()
-            elif not self._writing.cancelled():
-                self._writing.exception()  # else asyncio would complain that nobody has looked
-
-    def _news(self, ids: list[bytes | None]) -> list[bool]:
+    def of(self, ids: list[bytes | None]) -> list[bool]:
         """Which rows are not there yet; one without an id is always new."""
         found = set(ids)
         if len(found) == len(ids) and self._seen.isdisjoint(found):
@@ -111,49 +99,77 @@ class _Run:
         self._seen.add(id)
         return True
 
-    def _write(self, page: Page[Any, Any]) -> tuple[int, int]:
-        """Write the rows of a page that are not there yet. Returns how many they are, and their bytes."""
-        documents = page.documents
-        rows = page.raw if self._whole else documents
-        new = self._news([identity(document) for document in documents])
-        if not all(new):
-            rows = list(compress(rows, new))
-        text = lines(rows)
+
+class _Writer:
+    """A thread that hashes and writes what it is given. Python does not wait for it at its end, as it does for a
+    pool's: a reader that stalls must not hold the process."""
+
+    def __init__(self, stream: Writable) -> None:
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+        self._texts: SimpleQueue[bytes | None] = SimpleQueue()
+        self._given = 0
+        self._written = 0
+        self._failed: BaseException | None = None
+        self._awaited: asyncio.Event | None = None
+        self.out = Counted(self._send)
+        threading.Thread(target=self._run, name="export", daemon=True).start()
+
+    async def put(self, text: bytes) -> None:
+        """Have *text* written. Waits while a megabyte or more has not been. Raises what writing has raised."""
+        await self._until(_MOST_WAITING_BYTES)
+        self._given += len(text)
+        self._texts.put(text)
+
+    async def settle(self) -> None:
+        """Wait until all is written. Raises what writing has raised."""
+        await self._until(0)
+
+    async def aclose(self) -> None:
+        """Wait a second for what was given, whatever becomes of it: a reader that stalls must not hold the caller."""
+        self._texts.put(None)
+        with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
+            while self._failed is None and self._given > self._written:
+                await self._told()
+
+    async def _until(self, waiting: int) -> None:
+        while self._failed is None and self._given - self._written > waiting:
+            await self._told()
+        if self._failed is not None:
+            raise self._failed
+
+    async def _told(self) -> None:
+        """Wait for the thread, unless it has just got on: it looks for who waits after it has counted."""
+        before = self._written
+        self._awaited = asyncio.Event()
+        if self._written == before and self._failed is None:
+            await self._awaited.wait()
+
+    def _run(self) -> None:
+        while (text := self._texts.get()) is not None:
+            try:
+                self._write(text)
+            except BaseException as error:
+                self._failed = error
+            self._written += len(text)
+            self._tell()
+            if self._failed is not None:
+                return
+
+    def _write(self, text: bytes) -> None:
         if text:
             self.out.write(text)
             flush = getattr(self._stream, "flush", None)
             if flush is not None:
                 flush()
-        return len(rows), len(text)
+
+    def _tell(self) -> None:
+        awaited, self._awaited = self._awaited, None
+        if awaited is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(awaited.set)
 
     def _send(self, data: bytes) -> None:
         # A stream without a buffer (`python -u`) may take a part when a signal comes in between.
         while data:
             taken = self._stream.write(data)
             data = data[taken:] if isinstance(taken, int) else b""
-
-
-class _Writer:
-    """A thread that does one thing after another. Python does not wait for it at its end, as it does for a pool's."""
-
-    def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Future[tuple[int, int]], Callable[[], tuple[int, int]]] | None] = SimpleQueue()
-        threading.Thread(target=self._run, name="export", daemon=True).start()
-
-    def submit(self, work: Callable[[], tuple[int, int]]) -> Future[tuple[int, int]]:
-        future: Future[tuple[int, int]] = Future()
-        self._tasks.put((future, work))
-        return future
-
-    def close(self) -> None:
-        self._tasks.put(None)
-
-    def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            future, work = task
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)

@@ -6,7 +6,7 @@ Its list is in descending order: it is read with one cursor. Asked for what has 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,9 +33,10 @@ def customer(document: bytes) -> bytes:
 
 @pytest.fixture
 def serve() -> Serve:
-    """A list of customers from the bodies given, in order; an exception is raised in its place, an int is a status."""
+    """A list of customers from the bodies given, in order; an exception is raised in its place, an int is a status, and
+    what is called gives its body when it likes."""
 
-    def make(*answers: bytes | int | BaseException) -> Pages[Any, Any]:
+    def make(*answers: bytes | int | BaseException | Callable[[], Awaitable[bytes]]) -> Pages[Any, Any]:
         async def handle(request: Request) -> Response:
             query = parse_qs(urlsplit(request.url).query)
             if "updated_at[after]" in query:
@@ -45,7 +46,7 @@ def serve() -> Serve:
                 raise answer
             if isinstance(answer, int):
                 return Response(status=answer, headers={}, body=b"")
-            return Response(status=200, headers={}, body=answer)
+            return Response(status=200, headers={}, body=await answer() if callable(answer) else answer)
 
         settings = Settings(
             gateway_url="http://127.0.0.1",

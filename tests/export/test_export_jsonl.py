@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -247,13 +248,32 @@ async def test_a_stream_gets_the_lines(serve: Serve, capsysbinary: pytest.Captur
     assert capsysbinary.readouterr().out == EXACT + b"\n"
 
 
+class Telling(io.BytesIO):
+    """A stream that tells when something was written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self.told = asyncio.Event()
+
+    def write(self, data: Any, /) -> int:
+        self._loop.call_soon_threadsafe(self.told.set)
+        return super().write(data)
+
+
 async def test_a_stream_sees_each_page_at_once(serve: Serve) -> None:
-    """What is behind a pipe need not wait for the end."""
-    stream = io.BytesIO()
-    seen: list[int] = []
-    pages = serve(body(customer(b'{"id":"a"}'), offset="1"), body(customer(b'{"id":"b"}')))
-    await export(pages, to=stream, progress=lambda now: seen.append(len(stream.getvalue())))
-    assert seen == [11, 22]
+    """What is behind a pipe need not wait for the end: the server sends its second page when the first is written."""
+    stream = Telling()
+    seen: list[Progress] = []
+
+    async def second() -> bytes:
+        await stream.told.wait()
+        return body(customer(b'{"id":"b"}'))
+
+    with anyio.fail_after(10):
+        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), second), to=stream, progress=seen.append)
+    assert stream.getvalue() == b'{"id":"a"}\n{"id":"b"}\n'
+    assert [(now.rows, now.pages, now.bytes) for now in seen] == [(1, 1, 11), (2, 2, 22)]
 
 
 class Breaking:
