@@ -135,14 +135,17 @@ class Change:
     """Something that happens again and again. Who waits is woken by the next time, not by an earlier one."""
 
     def __init__(self) -> None:
-        self._next = anyio.Event()
+        self._next: anyio.Event | None = None
 
     async def wait(self) -> None:
+        if self._next is None:
+            self._next = anyio.Event()
         await self._next.wait()
 
     def tell(self) -> None:
-        self._next.set()
-        self._next = anyio.Event()
+        if self._next is not None:
+            self._next.set()
+            self._next = None
 
 
 class _Ahead:

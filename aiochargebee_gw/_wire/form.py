@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -28,11 +29,17 @@ Spec: TypeAlias = "str | Sequence[Spec] | Mapping[str, Spec]"
 Pair: TypeAlias = tuple[str, str]
 
 _CUSTOM = "cf_"
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 def query_string(pairs: Sequence[Pair]) -> str:
     """Pairs as `application/x-www-form-urlencoded`, UTF-8, a space as `+`."""
-    return "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs)
+    return "&".join([f"{_quoted(key)}={_quoted(value)}" for key, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    # Most names and values say the same quoted; to see that takes a third of the time.
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 def encode(params: Mapping[str, Any], specs: Mapping[str, Spec], *, custom_fields: bool = False) -> list[Pair]:

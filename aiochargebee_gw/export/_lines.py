@@ -1,4 +1,4 @@
-"""Records' JSON as lines, and the id in one, without decoding the record."""
+"""Records' JSON as lines, and the ids in them, without decoding the records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-__all__ = ["identity", "line", "lines"]
+__all__ = ["identities", "line", "lines"]
 
 
 class _Identified(msgspec.Struct):
@@ -35,10 +35,13 @@ def lines(documents: list[bytes], *, unbroken: bool = False) -> bytes:
     return b"\n".join([*documents, b""])
 
 
-def identity(document: bytes) -> bytes | None:
-    """The record's id as it is spelled in the JSON; None where it has none, or an empty one."""
-    if leading := _LEADING_ID.match(document):
-        return leading[1]
+def identities(documents: list[bytes]) -> list[bytes | None]:
+    """The records' ids as they are spelled in the JSON; None where one has none, or an empty one."""
+    leading = _LEADING_ID.match
+    return [found[1] if (found := leading(document)) else _searched(document) for document in documents]
+
+
+def _searched(document: bytes) -> bytes | None:
     try:
         found = bytes(_identified.decode(document).id)
     except msgspec.DecodeError:  # no object

@@ -17,7 +17,7 @@ import anyio
 
 from .._wire.document import check_text
 from ..pagination import Page, Pages
-from ._lines import identity, lines
+from ._lines import identities, lines
 from ._lists import Listed
 from ._output import Counted, Writable
 from ._progress import Meter, Progress
@@ -67,7 +67,7 @@ def _text(page: Page[Any, Any], news: _News, *, whole: bool) -> tuple[int, bytes
     unbroken = page._listing.unbroken
     documents = page._spans() if unbroken else page.documents
     rows = page.raw if whole else documents
-    new = news.of([identity(document) for document in documents])
+    new = news.of(identities(documents))
     if not all(new):
         rows = list(compress(rows, new))
     text = lines(rows, unbroken=unbroken)
@@ -84,10 +84,12 @@ class _News:
 
     def of(self, ids: list[bytes | None]) -> list[bool]:
         """Which rows are not there yet; one without an id is always new."""
-        found = set(ids)
-        if len(found) == len(ids) and self._seen.isdisjoint(found):
-            self._seen |= found - {None}
-            return [True] * len(ids)
+        if None not in ids and self._seen.isdisjoint(ids):
+            known = len(self._seen)
+            self._seen.update(ids)
+            if len(self._seen) == known + len(ids):
+                return [True] * len(ids)
+            self._seen.difference_update(ids)
         return [self._is_new(id) for id in ids]
 
     def _is_new(self, id: bytes | None) -> bool:

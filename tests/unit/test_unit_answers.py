@@ -175,7 +175,7 @@ def test_rows_come_as_they_were_written(body: bytes) -> None:
             listing.documents("customer")
 
 
-@pytest.mark.parametrize("place", [0, 1, 32_700, 32_768, 70_000])
+@pytest.mark.parametrize("place", [0, 1, 65_500, 65_536, 140_000])
 @pytest.mark.parametrize("key", [b"customer", b"card"])
 def test_broken_utf8_is_found_wherever_it_stands(place: int, key: bytes) -> None:
     """Bytes that are no UTF-8 are found in every object of a row that is handed out, at every distance from the
@@ -194,6 +194,24 @@ def test_broken_utf8_is_found_wherever_it_stands(place: int, key: bytes) -> None
                 with pytest.raises(errors.DecodeError):
                     read()
             assert listing.documents(other.decode()) == [b'""']
+
+
+PARTS = st.sampled_from(
+    [b"a", *(bytes([lead]) for lead in range(0x80, 0x100)), "ö".encode(), "Ł".encode(), "€".encode()]
+)
+
+
+@given(st.lists(PARTS, max_size=6), st.sampled_from([0, 65_533, 65_534, 65_535, 65_536]))
+def test_a_text_is_refused_if_and_only_if_it_is_not_utf8(parts: list[bytes], before: int) -> None:
+    """The check says what decoding says, of any bytes and at the border of two pieces."""
+    text = b"x" * before + b"".join(parts)
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        with pytest.raises(errors.DecodeError):
+            document.check_text(text)
+    else:
+        document.check_text(text)
 
 
 HALF = b'{"list": [{"customer": {"id": "a", "n": "\\ud83d", "x": 12345678901234567890}}, {"customer": {"id": "b"}}]}'
