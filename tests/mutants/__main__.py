@@ -1,9 +1,10 @@
-"""`python -m tests.mutants [how many] [seed] [module ...]`: makes mistakes in copies of the package and counts what tests
-notice.
+"""Makes mistakes in copies of the package and counts what tests notice.
+
+    python -m tests.mutants [how many] [seed] [module ...]
 
 All mistakes of the modules that decide about sending again are made, and as many of the others' as are asked for; of
-modules that are named ("_engine.py") only theirs. Prints each mistake that no test noticed. Fails when fewer than 85 % of the others were noticed, or one in what decides
-about sending again was not.
+modules that are named ("_engine.py") only theirs. Prints each mistake that no test noticed. Fails when fewer than 85 %
+of the others were noticed, or one in what decides about sending again was not.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +27,9 @@ from .mutate import Mutant, mutants
 
 ROOT = Path(__file__).parent.parent.parent
 SHARE = 0.85
-SECONDS = 60
+# Tests that take so many times as long as without a mistake have noticed it, too: they wait for what never comes.
+LONGER = 5
+LEAST_SECONDS = 20.0
 # The module, and the tests that are to notice; of the first ones every mistake must be noticed.
 STRICT = {
     "_policy/outcome.py": ["tests/unit/test_unit_outcome.py", "tests/money/test_money_table.py"],
@@ -73,6 +77,7 @@ class Copies:
 
     def __init__(self, folder: Path, many: int) -> None:
         self._free: SimpleQueue[Path] = SimpleQueue()
+        self._seconds: dict[tuple[str, ...], float] = {}
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
         for number in range(many):
@@ -91,25 +96,27 @@ class Copies:
         whole = path.read_bytes()
         try:
             path.write_text(case.mutant.source, encoding="utf-8")
-            return self._fails(copy, case.tests)
+            return self._fails(copy, case.tests, max(LEAST_SECONDS, LONGER * self._seconds[tuple(case.tests)]))
         finally:
             path.write_bytes(whole)
             self._free.put(copy)
 
     def fails(self, tests: Sequence[str]) -> bool:
-        """Whether the tests fail on the package as it is."""
+        """Whether the tests fail on the package as it is. Notes how long they take."""
         copy = self._free.get()
+        began = time.monotonic()
         try:
-            return self._fails(copy, tests)
+            return self._fails(copy, tests, None)
         finally:
+            self._seconds[tuple(tests)] = time.monotonic() - began
             self._free.put(copy)
 
-    def _fails(self, copy: Path, tests: Sequence[str]) -> bool:
+    def _fails(self, copy: Path, tests: Sequence[str], seconds: float | None) -> bool:
         command = [sys.executable, "-m", "pytest", "-x", "-q", *tests]
         env = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
-                command, cwd=copy, env=env, timeout=SECONDS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command, cwd=copy, env=env, timeout=seconds, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired:
             return True
