@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import compress
 from queue import SimpleQueue
 from typing import Any
@@ -131,21 +132,23 @@ class _Writer:
         """Wait a second for what was given, whatever becomes of it: a reader that stalls must not hold the caller."""
         self._texts.put(None)
         with anyio.move_on_after(_PATIENCE_SECONDS, shield=True):
-            while self._failed is None and self._given > self._written:
-                await self._told()
+            await self._wait(0)
 
     async def _until(self, waiting: int) -> None:
-        while self._failed is None and self._given - self._written > waiting:
-            await self._told()
+        await self._wait(waiting)
         if self._failed is not None:
             raise self._failed
 
-    async def _told(self) -> None:
-        """Wait for the thread, unless it has just got on: it looks for who waits after it has counted."""
-        before = self._written
-        self._awaited = asyncio.Event()
-        if self._written == before and self._failed is None:
-            await self._awaited.wait()
+    async def _wait(self, waiting: int) -> None:
+        while self._is_behind(waiting):
+            self._awaited = asyncio.Event()
+            # Once more: the thread looks for who waits after it has got on, which may have been just before.
+            if self._is_behind(waiting):
+                await self._awaited.wait()
+        self._awaited = None
+
+    def _is_behind(self, waiting: int) -> bool:
+        return self._failed is None and self._given - self._written > waiting
 
     def _run(self) -> None:
         while (text := self._texts.get()) is not None:
@@ -166,9 +169,10 @@ class _Writer:
                 flush()
 
     def _tell(self) -> None:
-        awaited, self._awaited = self._awaited, None
-        if awaited is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(awaited.set)
+        awaited = self._awaited
+        if awaited is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(awaited.set)
 
     def _send(self, data: bytes) -> None:
         # A stream without a buffer (`python -u`) may take a part when a signal comes in between.

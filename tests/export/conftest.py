@@ -20,6 +20,10 @@ from aiochargebee_gw.transport.memory import MemoryTransport
 Serve = Callable[..., Pages[Any, Any]]
 
 
+EXACT = b'{"id":"a","n":123456789012345678901234567890,"f":1.10,"t":"\\u00e9 \xc3\xa9","new":{"x":[1,2]},"cf_y":1e5}'
+PRETTY = b'{\n  "id" : "b",\r\n  "text": "two\\nlines",\n  "f": 1.10\n}'
+
+
 def body(*rows: bytes, offset: str | None = None) -> bytes:
     """A page of these rows."""
     tail = b"" if offset is None else b',"next_offset":"%b"' % offset.encode()

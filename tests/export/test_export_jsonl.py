@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import io
 import json
@@ -31,12 +30,9 @@ from aiochargebee_gw.export import ExportReport, Progress, _render, check, expor
 from aiochargebee_gw.export._output import Counted
 from aiochargebee_gw.sandbox import Sandbox
 
-from .conftest import Serve, body, customer
+from .conftest import EXACT, PRETTY, Serve, body, customer
 
 pytestmark = pytest.mark.anyio
-
-EXACT = b'{"id":"a","n":123456789012345678901234567890,"f":1.10,"t":"\\u00e9 \xc3\xa9","new":{"x":[1,2]},"cf_y":1e5}'
-PRETTY = b'{\n  "id" : "b",\r\n  "text": "two\\nlines",\n  "f": 1.10\n}'
 
 
 async def test_a_line_is_the_record_as_the_server_sent_it(serve: Serve, tmp_path: Path) -> None:
@@ -223,87 +219,6 @@ async def test_a_progress_that_raises_ends_the_export(serve: Serve, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         await export(serve(body(customer(EXACT))), to=tmp_path / "x.jsonl", progress=fail)
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl.journal"]
-
-
-class Reluctant:
-    """A stream without a buffer, which takes three bytes at a time."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def write(self, data: bytes, /) -> int:
-        self.data += data[:3]
-        return min(3, len(data))
-
-
-async def test_a_stream_gets_the_lines(serve: Serve, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A binary stream, one that takes a part at a time, and "-" for stdout; a stream is not closed."""
-    stream, reluctant = io.BytesIO(), Reluctant()
-    report = await export(serve(body(customer(EXACT))), to=stream)
-    assert stream.getvalue() == EXACT + b"\n"
-    assert report.path is None
-    await export(serve(body(customer(EXACT))), to=reluctant)
-    assert reluctant.data == EXACT + b"\n"
-    await export(serve(body(customer(EXACT))), to="-")
-    assert capsysbinary.readouterr().out == EXACT + b"\n"
-
-
-class Telling(io.BytesIO):
-    """A stream that tells when something was written to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._loop = asyncio.get_running_loop()
-        self.told = asyncio.Event()
-
-    def write(self, data: Any, /) -> int:
-        self._loop.call_soon_threadsafe(self.told.set)
-        return super().write(data)
-
-
-async def test_a_stream_sees_each_page_at_once(serve: Serve) -> None:
-    """What is behind a pipe need not wait for the end: the server sends its second page when the first is written."""
-    stream = Telling()
-    seen: list[Progress] = []
-
-    async def second() -> bytes:
-        await stream.told.wait()
-        return body(customer(b'{"id":"b"}'))
-
-    with anyio.fail_after(10):
-        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), second), to=stream, progress=seen.append)
-    assert stream.getvalue() == b'{"id":"a"}\n{"id":"b"}\n'
-    assert [(now.rows, now.pages, now.bytes) for now in seen] == [(1, 1, 11), (2, 2, 22)]
-
-
-class Breaking:
-    """A pipe whose reader leaves after the first page."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def write(self, data: bytes, /) -> int:
-        if self.data:
-            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-        self.data += data
-        return len(data)
-
-
-@pytest.mark.parametrize("second", [body(customer(b'{"id":"b"}')), body(customer(b'{"id":"b"}'), offset="2")])
-async def test_a_stream_that_breaks_ends_the_export(serve: Serve, second: bytes) -> None:
-    """Writing goes on while the next page is read; its error comes out all the same, on the last page too."""
-    stream = Breaking()
-    with pytest.raises(BrokenPipeError):
-        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), second, body()), to=stream)
-    assert stream.data == b'{"id":"a"}\n'
-
-
-async def test_what_was_read_before_an_error_is_written(serve: Serve) -> None:
-    """A list that breaks off has given its pages to the stream, although the last of them was being written."""
-    stream = io.BytesIO()
-    with pytest.raises(AuthorizationExpired):
-        await export(serve(body(customer(b'{"id":"a"}'), offset="1"), 500), to=stream)
-    assert stream.getvalue() == b'{"id":"a"}\n'
 
 
 async def test_everything_of_a_sandbox(tmp_path: Path) -> None:

@@ -69,6 +69,20 @@ def test_the_limit_is_exact(step: int) -> None:
             _read(sent, step, encoding=encoding)
 
 
+@pytest.mark.parametrize("claim", [0, 1, len(BIG) - 1, len(BIG) + 1, LIMIT, 2**32 - 1])
+def test_a_wrong_size_in_the_trailer_is_refused(claim: int) -> None:
+    """The size that a stream names is where reading begins, not what is believed, and takes no memory by itself."""
+    packed = gzip.compress(BIG)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidResponse):
+            _read(packed[:-4] + claim.to_bytes(4, "little"), 10**9)
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(BIG)
+    finally:
+        tracemalloc.stop()
+    assert _read(packed, 10**9) == BIG
+
+
 def test_millions_of_tiny_chunks_take_no_more_than_their_bytes() -> None:
     """Chunks of two bytes are not kept one by one: an object for each would take twenty times as much."""
     reader = Body(encoding="", limit=LIMIT, status=200)
