@@ -19,7 +19,7 @@ from aiochargebee_gw.transport.memory import MemoryTransport
 pytestmark = pytest.mark.anyio
 
 WARM, ALLOWED = 10_000, 30 * 2**20
-STATM = Path("/proc/self/statm")
+STATM, CLEAR = Path("/proc/self/statm"), Path("/proc/self/clear_refs")
 
 
 def resident() -> int:
@@ -78,6 +78,21 @@ async def test_memory_is_flat(tmp_path: Path, ending: str) -> None:
 async def test_memory_is_flat_over_a_million_rows(tmp_path: Path, ending: str) -> None:
     """A million rows, too."""
     assert await grown(tmp_path, ending, 1_000_000) < ALLOWED
+
+
+async def peak(folder: Path, ending: str, rows: int) -> int:
+    """Bytes of memory that an export of *rows* takes at the most."""
+    CLEAR.write_text("5")  # the peak begins anew
+    await export(generated(rows).customers.list(), to=folder / f"{rows}.{ending}", workers=1)
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+
+@pytest.mark.skipif(not CLEAR.exists(), reason="the system does not tell")
+async def test_parquet_takes_the_memory_of_a_row_group(tmp_path: Path) -> None:
+    """90,000 rows need no more at their peak than 30,000 do: what is written is let go of."""
+    await peak(tmp_path, "parquet", 20_000)
+    few = await peak(tmp_path, "parquet", 30_000)
+    assert await peak(tmp_path, "parquet", 90_000) - few < ALLOWED
 
 
 @pytest.mark.skipif(not STATM.exists(), reason="the system does not tell")
