@@ -195,7 +195,7 @@ class Engine:
 
     def _check_time(self, call: Call, state: State, deadline: float) -> None:
         """The wait was perhaps longer than the key lives: sent now, it would be another write."""
-        if not call.writes or state.first_sent is None:
+        if state.first_sent is None:
             return
         # Reckoned anew: the machine may have been suspended meanwhile, or its clock set.
         if self.clock.monotonic() >= min(deadline, state.until(call, self.clock)):
@@ -212,7 +212,7 @@ class Engine:
         size = len(call.request.body or b"")
         seconds = now - watch.began
         # Only what Chargebee itself did shows how far away it is: a refusal may come from the gateway.
-        turn.trip = seconds if watch.status is not None and watch.status < 300 and watch.error is None else None
+        turn.trip = seconds if watch.error is None else None
         record.attempted(state.attempts, seconds, watch.trace, watch.status, watch.error, size, replayed=watch.replayed)
         if isinstance(watch.error, ApiError) and watch.error.status == 429:
             self._close_gate(call, watch.error, record)
@@ -237,7 +237,7 @@ class Engine:
         """A call that failed: raises what it ends with, or gives the answer of a write that is found done."""
         if isinstance(error, DeadlineExceeded):
             error.attempts = state.attempts
-            error.__cause__ = error.__cause__ or state.last
+            error.__cause__ = state.last
         doubt = state.doubt
         if doubt is None:
             raise error

@@ -108,8 +108,8 @@ class Visit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._home.leave(self)
-        if self._broken and self.ended_here() and kind is asyncio.CancelledError:
-            raise ConfigurationError(_BROKEN_OFF) from error
+        # A call that is broken off may end in another way: its cancellation must not stay behind.
+        self.ended_here()
 
     def break_off(self) -> None:
         """End the call, unless bytes of it have left: then what they do there must be found out."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import anyio
 import attrs
@@ -20,48 +18,15 @@ from aiochargebee_gw.transport.base import Trace
 from aiochargebee_gw.transport.memory import MemoryTransport
 
 from .clock import FakeClock
+from .engines import DOWN, LIMITED, OK, READ, WRITE, engine_of, script, send
 
 pytestmark = pytest.mark.anyio
-
-OK = Response(status=200, headers={}, body=b"{}")
-LIMITED = Response(status=429, headers={"retry-after": "3"}, body=b"")
-DOWN = Response(status=503, headers={}, body=b"")
-READ = Call(
-    request=Request(method="GET", url="https://h/x", headers={}, label="GET /x"),
-    writes=False,
-    site="",
-    retry=Retry(),
-    timeouts=Timeouts(),
-)
-WRITE = attrs.evolve(READ, writes=True, idempotency_key="k1")
-
-
-async def _send(engine: Engine, call: Call) -> Response:
-    return await engine.send(call, lambda response: response)
-
-
-def _script(answers: Sequence[Response | Exception]) -> Callable[[Request], Awaitable[Response]]:
-    left = list(answers)
-
-    async def handler(request: Request) -> Response:
-        answer = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    return handler
-
-
-def _engine(*answers: Response | Exception, **limits: Any) -> tuple[Engine, MemoryTransport, FakeClock, list[Event]]:
-    transport, clock, events = MemoryTransport(_script(answers)), FakeClock(), list[Event]()
-    engine = Engine(transport, limits=Limits(**limits), clock=clock, draw=lambda: 1.0, observers=[events.append])
-    return engine, transport, clock, events
 
 
 async def test_a_read_is_repeated_until_it_succeeds() -> None:
     """A lost connection, a 503 and a 429 each cost one more attempt, with the pauses of the policy."""
-    engine, transport, clock, events = _engine(errors.ConnectionLost("x", sent=True), DOWN, LIMITED, OK)
-    assert await _send(engine, READ) is OK
+    engine, transport, clock, events = engine_of(errors.ConnectionLost("x", sent=True), DOWN, LIMITED, OK)
+    assert await send(engine, READ) is OK
     assert len(transport.requests) == 4
     assert len(set(map(id, transport.requests))) == 1
     assert clock.slept[:3] == [0.25, 0.5, 3.0]
@@ -77,9 +42,9 @@ async def test_a_read_is_repeated_until_it_succeeds() -> None:
 
 async def test_a_read_gives_up_with_its_last_error() -> None:
     """After the policy's attempts the error itself comes out, with the operation's name."""
-    engine, transport, _, events = _engine(errors.ConnectionLost("x", sent=True))
+    engine, transport, _, events = engine_of(errors.ConnectionLost("x", sent=True))
     with pytest.raises(errors.ConnectionLost) as caught:
-        await _send(engine, READ)
+        await send(engine, READ)
     assert len(transport.requests) == 4
     assert caught.value.operation == "GET /x"
     assert isinstance(events[-1], CallFinished)
@@ -89,9 +54,9 @@ async def test_a_read_gives_up_with_its_last_error() -> None:
 @pytest.mark.parametrize("failed", [errors.ConnectionLost("x", sent=True), DOWN])
 async def test_a_write_in_doubt_is_sent_once(failed: Response | Exception) -> None:
     """A write that may have happened is not repeated: OutcomeUnknown says so, with key and cause."""
-    engine, transport, _, _ = _engine(failed, OK)
+    engine, transport, _, _ = engine_of(failed, OK)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, WRITE)
+        await send(engine, WRITE)
     assert len(transport.requests) == 1
     assert caught.value.idempotency_key == "k1"
     assert caught.value.attempts == 1
@@ -101,7 +66,7 @@ async def test_a_write_in_doubt_is_sent_once(failed: Response | Exception) -> No
 
 async def test_a_naive_loop_sends_the_write_twice() -> None:
     """The baseline: repeating on every transport error charges twice."""
-    _, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), OK)
+    _, transport, _, _ = engine_of(errors.ConnectionLost("x", sent=True), OK)
     for _ in range(2):
         try:
             await transport.send(WRITE.request, Timeouts(), Trace())
@@ -113,35 +78,35 @@ async def test_a_naive_loop_sends_the_write_twice() -> None:
 @pytest.mark.parametrize("harmless", [errors.ConnectFailed("x", sent=False), LIMITED])
 async def test_a_write_that_did_nothing_is_repeated(harmless: Response | Exception) -> None:
     """A write that never left, or was turned away by the rate limit, is sent again."""
-    engine, transport, _, _ = _engine(harmless, OK)
-    assert await _send(engine, WRITE) is OK
+    engine, transport, _, _ = engine_of(harmless, OK)
+    assert await send(engine, WRITE) is OK
     assert len(transport.requests) == 2
 
 
 async def test_a_trusted_key_lets_a_write_be_repeated() -> None:
     """With a key that is known to reach Chargebee the same bytes go out again; doubt to the end stays doubt."""
-    engine, transport, _, _ = _engine(DOWN, OK)
-    assert await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True)) is OK
+    engine, transport, _, _ = engine_of(DOWN, OK)
+    assert await send(engine, attrs.evolve(WRITE, keyed=True, proven=True)) is OK
     assert transport.requests[0] is transport.requests[1]
-    engine, transport, _, _ = _engine(DOWN)
+    engine, transport, _, _ = engine_of(DOWN)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert len(transport.requests) == caught.value.attempts == 4
 
 
 async def test_an_answer_that_broke_was_probably_a_success() -> None:
     """A write whose 2xx answer was cut is unknown, and likely done."""
-    engine, _, _, _ = _engine(errors.TruncatedResponse("x", status=200))
+    engine, _, _, _ = engine_of(errors.TruncatedResponse("x", status=200))
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, WRITE)
+        await send(engine, WRITE)
     assert caught.value.likely_done
 
 
 async def test_a_wait_beyond_the_deadline_ends_at_once() -> None:
     """A Retry-After that the deadline does not allow raises now, not after a minute of sleep."""
-    engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "86400"}, body=b""))
+    engine, _, clock, _ = engine_of(Response(status=429, headers={"retry-after": "86400"}, body=b""))
     with pytest.raises(errors.GatewayRateLimited) as caught:
-        await _send(engine, READ)
+        await send(engine, READ)
     assert caught.value.retry_after == 86400
     assert clock.slept == []
 
@@ -156,22 +121,22 @@ async def test_an_answer_after_the_deadline_is_the_deadlines_error() -> None:
 
     engine = Engine(MemoryTransport(slow), limits=Limits(), clock=clock)
     with pytest.raises(errors.DeadlineExceeded) as caught:
-        await _send(engine, READ)
+        await send(engine, READ)
     assert caught.value.attempts == 1
     assert isinstance(caught.value.__cause__, errors.ServiceUnavailable)
 
 
 async def test_a_final_error_is_not_repeated() -> None:
     """A 404 is an answer."""
-    engine, transport, _, _ = _engine(Response(status=404, headers={}, body=b'{"api_error_code": "x"}'))
+    engine, transport, _, _ = engine_of(Response(status=404, headers={}, body=b'{"api_error_code": "x"}'))
     with pytest.raises(errors.NotFound):
-        await _send(engine, READ)
+        await send(engine, READ)
     assert len(transport.requests) == 1
 
 
 async def test_the_rate_is_kept_over_many_calls() -> None:
     """Thirty calls at ten a second take two seconds of the clock: no second holds more than ten."""
-    engine, _, clock, events = _engine(OK, concurrency=50)
+    engine, _, clock, events = engine_of(OK, concurrency=50)
     sent: list[float] = []
 
     async def handler(request: Request) -> Response:
@@ -181,7 +146,7 @@ async def test_the_rate_is_kept_over_many_calls() -> None:
     engine._transport = MemoryTransport(handler)
     async with anyio.create_task_group() as group:
         for _ in range(30):
-            group.start_soon(_send, engine, READ)
+            group.start_soon(send, engine, READ)
     assert len(sent) == 30
     assert 1002 <= clock.now <= 1003
     assert all(sum(1 for moment in sent if start <= moment < start + 1) <= 10 for start in sent)
@@ -192,26 +157,26 @@ async def test_the_rate_is_kept_over_many_calls() -> None:
 async def test_a_429_stops_everyone(retry: Retry) -> None:
     """One caller's Retry-After holds the others back, also when that caller itself gives up."""
     told = Response(status=429, headers={"retry-after": "30"}, body=b"")
-    engine, transport, clock, _ = _engine(told, OK)
+    engine, transport, clock, _ = engine_of(told, OK)
     with pytest.raises(errors.GatewayRateLimited):
-        await _send(engine, attrs.evolve(READ, retry=retry))
+        await send(engine, attrs.evolve(READ, retry=retry))
     began = clock.now
     with pytest.raises(errors.DeadlineExceeded):
-        await _send(engine, attrs.evolve(READ, retry=retry, site="other") if retry.attempts > 1 else _short(READ))
+        await send(engine, attrs.evolve(READ, retry=retry, site="other") if retry.attempts > 1 else _short(READ))
     assert len(transport.requests) == 1
-    await _send(engine, READ)
+    await send(engine, READ)
     assert clock.now == pytest.approx(began + 30)
 
 
 async def test_a_server_that_names_a_year_is_asked_again() -> None:
     """A Retry-After of a year is the caller's to decide about; the others are held back for two minutes."""
     told = Response(status=429, headers={"retry-after": "31536000"}, body=b"")
-    engine, _, clock, events = _engine(told, OK)
+    engine, _, clock, events = engine_of(told, OK)
     with pytest.raises(errors.GatewayRateLimited) as caught:
-        await _send(engine, READ)
+        await send(engine, READ)
     assert caught.value.retry_after == 31536000
     began = clock.now
-    await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=7200)))
+    await send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=7200)))
     assert clock.now == pytest.approx(began + 120)
     assert [event.seconds for event in events if isinstance(event, Throttled)] == [120.0]
 
@@ -232,9 +197,9 @@ def _short(call: Call) -> Call:
 )
 async def test_doubt_stays_whatever_comes_after(then: Response | Exception) -> None:
     """A write that may have happened is in doubt also when a later attempt was refused, never left or came too late."""
-    engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), then)
+    engine, _, _, _ = engine_of(errors.ConnectionLost("x", sent=True), then)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert caught.value.idempotency_key == "k1"
     assert caught.value.attempts >= 1
 
@@ -242,18 +207,18 @@ async def test_doubt_stays_whatever_comes_after(then: Response | Exception) -> N
 async def test_a_refusal_under_a_trusted_key_settles_the_doubt() -> None:
     """Under a key that Chargebee has, a declined payment is the outcome, whatever came before."""
     declined = Response(status=400, headers={}, body=b'{"api_error_code": "payment_processing_failed"}')
-    engine, _, _, _ = _engine(errors.ConnectionLost("x", sent=True), declined)
+    engine, _, _, _ = engine_of(errors.ConnectionLost("x", sent=True), declined)
     with pytest.raises(errors.PaymentFailed):
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
 
 
 async def test_a_key_is_not_used_beyond_its_life() -> None:
     """25 minutes after the first send a write in doubt is not sent again: Chargebee forgets keys after 30."""
     late = Response(status=429, headers={"retry-after": "1900"}, body=b"")
-    engine, transport, _, _ = _engine(errors.ConnectionLost("x", sent=True), late, OK)
+    engine, transport, _, _ = engine_of(errors.ConnectionLost("x", sent=True), late, OK)
     call = attrs.evolve(WRITE, keyed=True, proven=True, retry=Retry(deadline_seconds=7200))
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, call)
+        await send(engine, call)
     assert len(transport.requests) == caught.value.attempts == 2
 
 
@@ -267,7 +232,7 @@ async def test_a_deadline_in_doubt_is_doubt() -> None:
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
     with pytest.raises(errors.OutcomeUnknown) as caught:
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
     assert isinstance(caught.value.__cause__, errors.DeadlineExceeded)
     assert caught.value.__cause__.attempts == 1
     assert isinstance(caught.value.__cause__.__cause__, errors.ConnectionLost)
@@ -283,15 +248,15 @@ async def test_an_answer_is_read_within_the_attempt() -> None:
             return response
         raise errors.DecodeError("x", path="$.a")
 
-    engine, transport, _, _ = _engine(broken, OK)
+    engine, transport, _, _ = engine_of(broken, OK)
     assert await engine.send(READ, read) is OK
     assert len(transport.requests) == 2
-    engine, transport, _, _ = _engine(Response(status=200, headers={}, body=b'{"a": 1}'))
+    engine, transport, _, _ = engine_of(Response(status=200, headers={}, body=b'{"a": 1}'))
     with pytest.raises(errors.DecodeError) as caught:
         await engine.send(READ, read)
     assert caught.value.status == 200
     assert len(transport.requests) == 1
-    engine, _, _, _ = _engine(odd)
+    engine, _, _, _ = engine_of(odd)
     with pytest.raises(errors.OutcomeUnknown) as unknown:
         await engine.send(WRITE, read)
     assert unknown.value.likely_done
@@ -300,29 +265,29 @@ async def test_an_answer_is_read_within_the_attempt() -> None:
 
 async def test_a_throttled_site_leaves_the_others_alone() -> None:
     """Calls that wait for their own site hold no place that all share: another site's call goes through at once."""
-    engine, _, clock, _ = _engine(OK, account_per_second=3, concurrency=2)
+    engine, _, clock, _ = engine_of(OK, account_per_second=3, concurrency=2)
     engine._gates.close("site", "slow", 50)
     gate = anyio.Event()
     clock.hold = gate
     async with anyio.create_task_group() as group:
         for _ in range(10):
-            group.start_soon(_send, engine, attrs.evolve(READ, site="slow"))
+            group.start_soon(send, engine, attrs.evolve(READ, site="slow"))
         await anyio.wait_all_tasks_blocked()
-        assert await _send(engine, READ) is OK
+        assert await send(engine, READ) is OK
         gate.set()
 
 
 async def test_the_web_goes_before_the_export() -> None:
     """Where calls wait for a limit, the lower rank is served first, and within a rank who came first."""
-    engine, _, clock, _ = _engine(OK, account_per_second=1)
+    engine, _, clock, _ = engine_of(OK, account_per_second=1)
     served: list[str] = []
 
     async def call(name: str, rank: int) -> None:
-        await _send(engine, attrs.evolve(READ, rank=rank))
+        await send(engine, attrs.evolve(READ, rank=rank))
         served.append(name)
 
     clock.hold = anyio.Event()
-    await _send(engine, READ)
+    await send(engine, READ)
     async with anyio.create_task_group() as group:
         for name, rank in [("export 1", 2), ("export 2", 2), ("web 1", 0), ("reconcile", 1), ("web 2", 0)]:
             group.start_soon(call, name, rank)
@@ -333,12 +298,12 @@ async def test_the_web_goes_before_the_export() -> None:
 
 async def test_a_waiter_in_front_that_gives_up_lets_the_next_pass() -> None:
     """Cancelling the one at the front of the queue calls the one behind it."""
-    engine, _, clock, _ = _engine(OK, account_per_second=1)
-    await _send(engine, READ)
+    engine, _, clock, _ = engine_of(OK, account_per_second=1)
+    await send(engine, READ)
     clock.hold = anyio.Event()
-    first = asyncio.create_task(_send(engine, READ))
+    first = asyncio.create_task(send(engine, READ))
     await anyio.wait_all_tasks_blocked()
-    second = asyncio.create_task(_send(engine, READ))
+    second = asyncio.create_task(send(engine, READ))
     await anyio.wait_all_tasks_blocked()
     first.cancel()
     await anyio.wait_all_tasks_blocked()
@@ -359,7 +324,7 @@ async def test_no_wake_up_is_lost_to_a_higher_priority() -> None:
         engine = Engine(MemoryTransport(handler), limits=Limits(account_per_second=1), clock=FakeClock())
         tasks = []
         for rank in (2, 2, 0):
-            tasks.append(asyncio.create_task(_send(engine, attrs.evolve(READ, rank=rank))))
+            tasks.append(asyncio.create_task(send(engine, attrs.evolve(READ, rank=rank))))
             await anyio.wait_all_tasks_blocked()
         if leaves:
             tasks.pop().cancel()
@@ -379,7 +344,7 @@ def test_waiters_of_a_closed_loop_are_forgotten() -> None:
     engine = Engine(MemoryTransport(stuck), limits=Limits(account_per_second=2), clock=SystemClock())
 
     async def crowd() -> None:
-        tasks.extend(asyncio.ensure_future(_send(engine, READ)) for _ in range(6))
+        tasks.extend(asyncio.ensure_future(send(engine, READ)) for _ in range(6))
         await anyio.wait_all_tasks_blocked()
 
     tasks: list[asyncio.Task[Response]] = []
@@ -389,8 +354,8 @@ def test_waiters_of_a_closed_loop_are_forgotten() -> None:
     for task in tasks:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
     loop.close()
-    engine._transport = MemoryTransport(_script([OK]))
-    assert asyncio.run(_send(engine, READ)) is OK
+    engine._transport = MemoryTransport(script([OK]))
+    assert asyncio.run(send(engine, READ)) is OK
     for task in tasks:
         task.get_coro().close()
 
@@ -399,9 +364,9 @@ def test_waiters_of_a_closed_loop_are_forgotten() -> None:
 async def test_a_refusal_of_the_gateway_settles_nothing(status: int, body: bytes) -> None:
     """What the gateway or a proxy refuses never reached the key: the write before it stays in doubt."""
     refused = Response(status=status, headers={}, body=body)
-    engine, _, _, _ = _engine(DOWN, refused)
+    engine, _, _, _ = engine_of(DOWN, refused)
     with pytest.raises(errors.OutcomeUnknown):
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True))
 
 
 async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
@@ -416,7 +381,7 @@ async def test_a_long_wait_in_the_limits_does_not_outlive_the_key() -> None:
 
     engine = Engine(MemoryTransport(lost), limits=Limits(), clock=clock, draw=lambda: 0.0)
     with pytest.raises(errors.OutcomeUnknown):
-        await _send(engine, attrs.evolve(WRITE, keyed=True, proven=True, retry=Retry(deadline_seconds=7200)))
+        await send(engine, attrs.evolve(WRITE, keyed=True, proven=True, retry=Retry(deadline_seconds=7200)))
     assert len(sent) == 1
 
 
@@ -426,8 +391,8 @@ async def test_who_watches_cannot_break_a_call(caplog: pytest.LogCaptureFixture)
     def broken(event: Event) -> None:
         raise ZeroDivisionError
 
-    engine = Engine(MemoryTransport(_script([OK])), limits=Limits(), clock=FakeClock(), observers=[broken])
-    assert await _send(engine, WRITE) is OK
+    engine = Engine(MemoryTransport(script([OK])), limits=Limits(), clock=FakeClock(), observers=[broken])
+    assert await send(engine, WRITE) is OK
     assert "an observer failed" in caplog.text
 
 
@@ -442,7 +407,7 @@ async def test_a_cancelled_call_is_told_as_such() -> None:
 
     events: list[Event] = []
     engine = Engine(MemoryTransport(stuck), limits=Limits(), clock=FakeClock(), observers=[events.append])
-    task = asyncio.create_task(_send(engine, WRITE))
+    task = asyncio.create_task(send(engine, WRITE))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -456,22 +421,22 @@ async def test_a_cancelled_call_is_told_as_such() -> None:
 
 async def test_a_site_has_its_own_minute() -> None:
     """The requests per minute are counted for each connection, beside the account's requests per second."""
-    engine, _, clock, _ = _engine(OK, account_per_second=1000, site_per_minute=3)
+    engine, _, clock, _ = engine_of(OK, account_per_second=1000, site_per_minute=3)
     for _ in range(3):
-        await _send(engine, READ)
-    await _send(engine, attrs.evolve(READ, site="other"))
+        await send(engine, READ)
+    await send(engine, attrs.evolve(READ, site="other"))
     assert clock.slept == []
     with pytest.raises(errors.DeadlineExceeded):
-        await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=30)))
-    await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=90)))
+        await send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=30)))
+    await send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=90)))
     assert clock.slept == [60.0]
 
 
 async def test_a_chargebee_429_closes_the_site_alone() -> None:
     """A limit of Chargebee's is its site's: other sites of the account go on."""
     body = b'{"api_error_code": "api_request_limit_exceeded"}'
-    engine, _, clock, _ = _engine(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
-    await _send(engine, READ)
+    engine, _, clock, _ = engine_of(Response(status=429, headers={"retry-after": "9"}, body=body), OK)
+    await send(engine, READ)
     assert engine._gates._site("").wait(0, clock.now - 1) > 0
     assert engine._gates._account.wait(clock.now) == 0
 
@@ -485,14 +450,14 @@ async def test_a_cancelled_waiter_gives_its_place_back() -> None:
         return OK
 
     engine = Engine(MemoryTransport(handler), limits=Limits(account_per_second=2, concurrency=5), clock=FakeClock())
-    tasks = [asyncio.create_task(_send(engine, READ)) for _ in range(12)]
+    tasks = [asyncio.create_task(send(engine, READ)) for _ in range(12)]
     await anyio.wait_all_tasks_blocked()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.set()
     assert engine._gates._running == 0
-    assert await _send(engine, READ) is OK
+    assert await send(engine, READ) is OK
 
 
 async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
@@ -504,10 +469,10 @@ async def test_a_real_clock_ends_the_queue_at_the_deadline() -> None:
         return OK
 
     engine = Engine(MemoryTransport(handler), limits=Limits(concurrency=1), clock=SystemClock())
-    first = asyncio.create_task(_send(engine, READ))
+    first = asyncio.create_task(send(engine, READ))
     await anyio.wait_all_tasks_blocked()
     with pytest.raises(errors.DeadlineExceeded):
-        await _send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=0.02)))
+        await send(engine, attrs.evolve(READ, retry=Retry(deadline_seconds=0.02)))
     gate.set()
     assert await first is OK
     await SystemClock().sleep(-1)
