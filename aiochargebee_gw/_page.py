@@ -7,7 +7,7 @@ import hashlib
 import importlib
 from operator import attrgetter
 from types import GenericAlias
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -98,7 +98,7 @@ def answer_class(resource: str, name: str) -> type[Envelope]:
 def decode_answer(body: bytes, cls: type[T], label: str) -> T:
     """A single answer. Raises `DecodeError` with the path of what is wrong."""
     try:
-        found = _decode(decoder(cls), body)
+        found: T = _decode(decoder(cls), body)
     except (ValueError, RecursionError) as error:
         raise _unreadable(error, label) from document.harmless(error)
     try:
@@ -108,7 +108,7 @@ def decode_answer(body: bytes, cls: type[T], label: str) -> T:
         raise
     if isinstance(found, Envelope):
         found._attach(document.Source(body))
-    return cast("T", found)
+    return found
 
 
 def _decode(reader: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -143,16 +143,15 @@ class _Identity(msgspec.Struct):
     id: str | None = None
 
 
-_of_ids: dict[str, msgspec.json.Decoder[Any]] = {}
+@functools.cache
+def _id_decoder(main: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_page_of(msgspec.defstruct(main, [(main, _Identity)])))
 
 
 def ids_of(body: bytes, main: str) -> list[str | None]:
     """The `id` of the main record of every row of a page; None where one has none."""
-    if main not in _of_ids:
-        row = msgspec.defstruct("Identified", [(main, _Identity)])
-        _of_ids[main] = msgspec.json.Decoder(_page_of(row))
     try:
-        return [getattr(row, main).id for row in _of_ids[main].decode(body).list]
+        return [getattr(row, main).id for row in _id_decoder(main).decode(body).list]
     except (ValueError, RecursionError):
         return [_id_in(row, main) for row in document.pieces(body)]
 
@@ -210,7 +209,7 @@ _of_rows: dict[type, _Decoders] = {}
 def record_decoders(main: str, cls: type) -> _Decoders:
     """Decoders of a page and of one row that read nothing but the main record."""
     if (main, cls) not in _of_records:
-        _of_records[main, cls] = _decoders(msgspec.defstruct("MainRow", [(main, filled(cls))], gc=False))
+        _of_records[main, cls] = _decoders(msgspec.defstruct(main, [(main, filled(cls))], gc=False))
     return _of_records[main, cls]
 
 
@@ -222,7 +221,8 @@ def _row_decoders(cls: type) -> _Decoders:
 
 
 def _decoders(row: type) -> _Decoders:
-    return msgspec.json.Decoder(_page_of(row), strict=False), msgspec.json.Decoder(row, strict=False)
+    decoder_of = functools.partial(msgspec.json.Decoder, strict=False)
+    return decoder_of(_page_of(row)), decoder_of(row)
 
 
 def _page_of(row: type) -> type:

@@ -38,7 +38,15 @@ _LEAVES: dict[tuple[str, str], tuple[str, str, str]] = {
     ("invoice", "void_invoice"): ("status", "voided", "voided_at"),
     ("credit_note", "void_credit_note"): ("status", "voided", "voided_at"),
     ("order", "cancel"): ("status", "cancelled", "cancelled_at"),
+    # The value is the one that the call asks for.
     ("quote", "update_status"): ("status", "", "updated_at"),
+}
+_DATES = ("cancel_at", "cancelled_at", "pause_date")
+# What is chosen when nothing is said, and happens now.
+_NOW = {
+    "cancel_option": "immediately",
+    "contract_term_cancel_option": "terminate_immediately",
+    "pause_option": "immediately",
 }
 _PATHS = {
     "subscription": "/subscriptions/{id}",
@@ -68,8 +76,12 @@ class Trace:
 
     def shows(self, answer: Response | None, since: float | None) -> Sight:
         """What the answer of a look shows, None for a 404; *since* is the server's time before the first send."""
-        if answer is None:
-            return "unclear" if self.attribute == "deleted" else "absent"
+        sight = "absent" if answer is None else self._seen(answer, since)
+        # Chargebee deletes some minutes after it was told to (customers: delete): until then a record may look as it
+        # did, and one that is gone may have been gone before.
+        return "unclear" if sight == "absent" and self.attribute == "deleted" else sight
+
+    def _seen(self, answer: Response, since: float | None) -> Sight:
         record = _record(answer, self.record)
         if not record:
             return "unclear"
@@ -107,7 +119,7 @@ def trace_of(
         path = API_PREFIX.rstrip("/") + fill(operation.record_path, named)
         return Trace(path=path, record=name, ours=ours, texts=_texts(operation, params))
     left = _left(operation, params)
-    if left is None or id is None:
+    if left is None:
         return None
     attribute, value, stamp = left
     path = API_PREFIX.rstrip("/") + fill(_PATHS[name], id)
@@ -120,23 +132,19 @@ def _left(
     found = _LEAVES.get((operation.resource, operation.name))
     if found is None:
         return None
-    if operation.name == "update_status":
-        return "status", str(params.get("status")), "updated_at"
-    own = {name for name in ("cancel_at", "cancelled_at", "pause_date") if params.get(name) is not None}
-    own |= {name for name in ("cancel_option", "pause_option") if params.get(name, "immediately") != "immediately"}
+    attribute, value, stamp = found
+    if not value:
+        return attribute, str(params.get(attribute)), stamp
+    later = {name for name in _DATES if params.get(name) is not None}
+    later |= {name for name, now in _NOW.items() if params.get(name, now) != now}
     if params.get("end_of_term") or params.get("cancel_option") == "end_of_term":
-        return ("status", "non_renewing", "cancel_schedule_created_at") if own <= {"cancel_option"} else None
+        return ("status", "non_renewing", "cancel_schedule_created_at") if later <= {"cancel_option"} else None
     # What happens at another time than now cannot be told by when it came to be.
-    return None if own else found
+    return None if later else found
 
 
 def _texts(operation: Operation[Any] | ListOperation[Any, Any], params: Mapping[str, Any]) -> dict[str, str]:
-    plain = ("str", "enum")
-    return {
-        name: str(value)
-        for name, value in params.items()
-        if name in operation.params and operation.params[name] in plain and isinstance(value, str)
-    }
+    return {name: str(value) for name, value in params.items() if name in operation.params and isinstance(value, str)}
 
 
 def _record(answer: Response, name: str) -> Mapping[str, Any]:

@@ -201,8 +201,9 @@ async def test_without_a_key_there_is_no_retry() -> None:
         with pytest.raises(OutcomeUnknown) as caught:
             await gw.call("POST", "/api/v2/promotional_credits/add", form={"customer_id": "c", "description": "w"})
         assert caught.value.safe_until is None
-        with pytest.raises(errors.RequestError):
+        with pytest.raises(errors.RequestError) as refused:
             await caught.value.retry()
+        assert refused.value.field == "idempotency_key"
         assert len(server.posts) == 1
 
 
