@@ -56,7 +56,6 @@ class Gates:
         self._running = 0
         self._now = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._era = 0
 
     def turn(self, who: Passage) -> _Passing:
         """A place in every limit that counts the call, as a context manager that gives it back whatever happens.
@@ -87,7 +86,7 @@ class Gates:
         # Who cannot be served in time is told so now.
         for lane, ticket in list(self._turnstile.waiting()):
             if self._too_late(lane, ticket):
-                ticket.called.set_result(False)
+                ticket.called.set_result(None)
         self.dispatch()
 
     def enter(self, who: Passage) -> Turn | None:
@@ -99,7 +98,7 @@ class Gates:
             return None
         self._now = self._clock.monotonic()
         lane = self._lane(who)
-        return None if self._own(lane) or self._common() else self._take(lane)
+        return None if self._own(lane) or self._common() else self._take(lane, loop)
 
     async def wait(self, who: Passage) -> Turn:
         """A turn, after those who go first."""
@@ -110,8 +109,8 @@ class Gates:
         self.dispatch()
         try:
             # Where it is certain that no place comes in time nobody waits for it.
-            if ticket.over or not self._too_late(lane, ticket):
-                async with self._clock.timeout(max(0.0, who.deadline - began)):
+            if not self._too_late(lane, ticket):
+                async with self._clock.timeout(who.deadline - began):
                     await ticket.called
         except TimeoutError:
             pass
@@ -126,7 +125,7 @@ class Gates:
 
     def leave(self, turn: Turn) -> None:
         """Give everything back."""
-        if turn.era != self._era or self._loop is None or self._loop.is_closed():
+        if not self._goes_on(turn.loop):
             return
         now = self._clock.monotonic()
         site, places = turn.site, turn.places
@@ -142,8 +141,12 @@ class Gates:
         ticket.gone = True
         if ticket.turn is not None:
             self.leave(ticket.turn)
-        elif self._loop is not None and not self._loop.is_closed():
+        elif self._goes_on(ticket.called.get_loop()):
             self.dispatch()
+
+    def _goes_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether calls are made on *loop* still: what began on an earlier one was forgotten with it."""
+        return loop is self._loop and not loop.is_closed()
 
     def dispatch(self) -> None:
         """Let through whom the limits allow now, and look again when they may allow more."""
@@ -153,9 +156,9 @@ class Gates:
             found = self._turnstile.next()
             if isinstance(found, tuple):
                 lane, ticket = found
-                ticket.called.set_result(self._now < ticket.deadline)
                 if self._now < ticket.deadline:
-                    ticket.turn = self._take(lane)
+                    ticket.turn = self._take(lane, ticket.called.get_loop())
+                ticket.called.set_result(None)
             else:
                 wake = found
         if self._link is not None:
@@ -180,9 +183,9 @@ class Gates:
         """The seconds until there may be a place in the limits that all sites share."""
         return math.inf if self._running >= self._limits.concurrency else self._account.wait(self._now)
 
-    def _take(self, lane: Lane) -> Turn:
+    def _take(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> Turn:
         site = lane.site
-        turn = Turn(site, lane.kind, self._era)
+        turn = Turn(site, lane.kind, loop)
         self._running += 1
         site.running[lane.kind] += 1
         for rate in site.counted:
@@ -194,7 +197,7 @@ class Gates:
     def _too_late(self, lane: Lane, ticket: Ticket) -> bool:
         """Whether it is certain that no place comes in time."""
         least = max(rate.least(self._now) for rate in lane.site.counted)
-        return self._now >= ticket.deadline or self._now + least > ticket.deadline
+        return self._now + least >= ticket.deadline
 
     def _set_alarm(self, wake: float) -> None:
         at = self._now + wake
@@ -209,18 +212,18 @@ class Gates:
         self.dispatch()
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A loop that has ended took its calls with it: what was under way counts as sent."""
-        if self._loop is not None:
-            now = self._clock.monotonic()
-            self._turnstile.forget()
-            self._alarm = None
-            if self._link is not None:
-                self._link.moved()
-            self._running = 0
-            self._account.abandon(now)
-            for site in (self._control, *self._sites.values()):
-                site.abandon(now)
-        self._loop, self._era = loop, self._era + 1
+        """A loop that has ended took its calls with it: what was under way counts as sent. Before the first loop there
+        was nothing."""
+        now = self._clock.monotonic()
+        self._turnstile.forget()
+        self._alarm = None
+        if self._link is not None:
+            self._link.moved()
+        self._running = 0
+        self._account.abandon(now)
+        for site in (self._control, *self._sites.values()):
+            site.abandon(now)
+        self._loop = loop
 
     def _lane(self, who: Passage) -> Lane:
         site = self._control if who.site is None else self._site(who.site)

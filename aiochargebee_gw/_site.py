@@ -85,7 +85,7 @@ class Turn:
 
     site: Site
     kind: int
-    era: int
+    loop: asyncio.AbstractEventLoop
     places: dict[Rate, Place] | None = None
     sent: bool = False
     trip: float | None = None
@@ -94,11 +94,11 @@ class Turn:
 
 @attrs.define(eq=False)
 class Ticket:
-    """One who waits, holding nothing. `turn` is there when everything was taken on its behalf, and `called` tells
-    whether it was; it is `gone` when it waits no more."""
+    """One who waits, holding nothing. It is `called` when everything was taken on its behalf, which is its `turn`, or
+    when nothing can be in time; it is `gone` when it waits no more."""
 
     deadline: float
-    called: asyncio.Future[bool]
+    called: asyncio.Future[None]
     gone: bool = False
     turn: Turn | None = None
 

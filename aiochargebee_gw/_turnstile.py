@@ -41,22 +41,22 @@ class Turnstile:
     def next(self) -> tuple[Lane, Ticket] | float:
         """Who passes now, else the seconds after which to ask again."""
         wake = math.inf
-        best: tuple[int, int, Ticket] | None = None
-        where: Lane | None = None
+        best: tuple[tuple[int, int, Ticket], Lane] | None = None
         for lane in list(self.lanes):
             head = lane.head()
             if head is None:
                 self.lanes.discard(lane)
-            elif best is None or head < best:
+            elif best is None or head < best[0]:
                 wait = self._may(lane)
                 if wait:
                     wake = min(wake, wait)
                 else:
-                    best, where = head, lane
-        if best is None or where is None:
+                    best = head, lane
+        if best is None:
             return wake
+        (_, _, ticket), lane = best
         wait = self._shared()
-        return min(wake, wait) if wait else (where, best[2])
+        return min(wake, wait) if wait else (lane, ticket)
 
     def forget(self) -> None:
         """Nobody waits any more: their loop is gone."""

@@ -29,12 +29,13 @@ def learned(sent: int, before: float) -> int:
     """The limit that a refusal shows, after *sent* requests in a minute under the limit *before* (`inf`: none).
 
     A plan's, if as many were sent as it allows, give or take a tenth; else nine tenths of what was sent: there are
-    others. A plan that was kept to and refused is shared as well. One refusal takes half of a limit at the most.
+    others. A plan that was kept to and refused is shared as well. One refusal takes half of a limit at the most, and of
+    the smallest plan where none was known: others who were busy for a minute may be gone in the next.
     """
     for plan in PLANS:
         if abs(sent - plan) <= _NEAR * plan and plan < before:
             return plan
-    half = before / 2 if before < math.inf else 0.0
+    half = (before if before < math.inf else PLANS[0]) / 2
     return max(_LEAST, math.floor(max(0.9 * min(sent, before), half)))
 
 
@@ -55,7 +56,7 @@ class Adaptive(Window):
         self._step_at = math.inf
 
     def wait(self, now: float) -> float:
-        if now >= self._step_at and self.limit < math.inf:
+        if now >= self._step_at:
             self._set(min([self.limit * _STEP, *(plan for plan in PLANS if plan > self.limit)]), now)
         return super().wait(now)
 

@@ -125,14 +125,14 @@ class Window:
 
     def least(self, now: float) -> float:
         """The seconds that it takes for certain until there is a place."""
-        closed = self.closed(now)
-        wait = self.wait(now + closed)
-        return closed + wait if math.isfinite(wait) else closed
+        closed, free = self.closed(now), self._free
+        over = self._running + len(free) - self.limit
+        # Who is under way may end at any moment.
+        return max(closed, free[int(over)] - now) if 0 <= over < len(free) else closed
 
     def used(self, now: float) -> int:
         """How many places are taken: requests under way, and those of the last period."""
-        self.wait(now + self.closed(now))
-        return self._running + len(self._free)
+        return len(self.left(now))
 
     def left(self, now: float) -> list[float]:
         """For each place that is taken, the seconds that it stays so at the least."""

@@ -38,7 +38,9 @@ def _refuse(window: Adaptive, now: float) -> None:
         (150, 150, 135),
         (165, 165, 150),
         (6000, math.inf, 5400),
-        (3, math.inf, 15),
+        (3, math.inf, 75),
+        (3, 75, 37),
+        (3, 29, 15),
         (3, 1000, 500),
         (0, 20, 15),
     ],
@@ -73,8 +75,22 @@ def test_one_minutes_refusals_teach_once() -> None:
     for _ in range(20):
         _refuse(window, 1.0)
     assert window.limit == 150
-    _refuse(window, 62.0)
+    _refuse(window, 60.9)
+    assert window.limit == 150
+    _refuse(window, 61.0)
     assert window.limit == 75
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_refusal_while_the_site_is_closed_teaches_the_same(asked: bool) -> None:
+    """A 429 of another kind has closed the site for two minutes, and calls wait, when the minute's own refusal comes:
+    what was sent in the minute before it still counts."""
+    window = Adaptive()
+    _send(window, 150, 0.0, 15.0)
+    window.close(135.0)
+    assert not asked or window.least(15.0) == 120.0
+    _refuse(window, 15.0)
+    assert window.limit == 150
 
 
 def test_it_widens_slowly() -> None:
@@ -136,3 +152,5 @@ def test_an_idle_site_may_be_forgotten_when_its_lesson_is_old() -> None:
     _refuse(window, 0.0)
     assert not window.idle(100.0)
     assert window.idle(3600.0)
+    window.take()
+    assert not window.idle(3600.0)

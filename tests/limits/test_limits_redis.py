@@ -267,7 +267,7 @@ async def test_the_known_limit_of_a_site_is_shared(redis_server: RedisServer) ->
             learning.close("site", "c", 0.01, exceeded=True)
         adaptive = learning._sites["c"].adaptive
         assert adaptive is not None
-        assert adaptive.limit == 15
+        assert adaptive.limit == 75
 
 
 async def test_a_redis_that_hangs_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -139,12 +139,87 @@ def test_a_closed_window_lets_nobody_through() -> None:
     assert window.trips.fastest == math.inf
 
 
-def test_less_than_one_in_a_period_is_one_in_a_longer_one() -> None:
-    """Half a request per second is one in two seconds."""
-    window = Window(0.5, 1.0)
+def test_a_window_that_opens_is_not_empty() -> None:
+    """A 429 does not make places: when its time is over who finds the window full waits on. What is certain is counted
+    for both, and those under way may end at any moment."""
+    window = Window(2, 10.0)
+    for moment in (0.0, 4.0):
+        window.take()
+        window.give_back(moment, sent=True)
+    window.close(6.0)
+    assert (window.closed(5.0), window.wait(5.0), window.least(5.0), window.used(5.0)) == (1.0, 1.0, 5.0, 2)
+    assert (window.wait(6.0), window.closed(7.0)) == (4.0, 0.0)
+    window = Window(2, 10.0)
+    window.take()
+    window.take()
+    window.close(6.0)
+    assert (window.wait(6.0), window.least(5.0)) == (math.inf, 1.0)
+
+
+def test_a_closed_window_forgets_what_is_old() -> None:
+    """What was sent a period ago is not counted any more, also while nobody is let through."""
+    window = Window(2, 1.0)
     window.take()
     window.give_back(0.0, sent=True)
-    assert window.wait(0.0) == 2.0
+    window.close(100.0)
+    assert window.used(50.0) == 0
+
+
+def test_a_window_without_a_limit_remembers_nothing() -> None:
+    """Where nothing is counted nothing is kept: millions of requests take no memory, and the window stays idle."""
+    window = Window(math.inf, 1.0)
+    for _ in range(3):
+        window.take()
+        window.give_back(0.0, sent=True)
+    assert (window.used(0.0), window.left(0.0)) == (0, [])
+    assert window.idle(0.0)
+    window.take()
+    assert not window.idle(0.0)
+
+
+def test_only_a_good_answer_is_dated_back() -> None:
+    """A refusal, or an answer that never came, may have been counted at its very end: its place is taken for the whole
+    period, also when the way is well known."""
+    window = Window(3, 1.0, Trips())
+    for _ in range(40):
+        window.take()
+        window.give_back(0.0, sent=True, trip=0.5)
+    for trip, sent, seconds in ((None, True, 1.0), (0.5, True, 0.55)):
+        window.wait(100.0)
+        for _ in range(3):
+            window.take()
+            window.give_back(100.0, sent=sent, trip=trip)
+        assert window.wait(100.0) == pytest.approx(seconds)
+        window.wait(101.0)
+
+
+def test_trips_that_may_have_opened_connections_are_not_enough() -> None:
+    """Forty requests that begin together may each open a connection: their trips alone date nothing back."""
+    window = Window(50, 1.0, Trips())
+    for _ in range(40):
+        window.take()
+    for _ in range(40):
+        window.give_back(0.0, sent=True, trip=0.5)
+    assert set(window.left(0.0)) == {1.0}
+
+
+def test_a_request_that_never_left_has_no_trip() -> None:
+    """What did not reach the server says nothing about the way to it."""
+    trips = Trips()
+    window = Window(3, 1.0, trips)
+    window.take()
+    window.give_back(0.0, sent=False, trip=0.001)
+    assert trips.fastest == math.inf
+
+
+def test_less_than_one_in_a_period_is_one_in_a_longer_one() -> None:
+    """Half a request per second is one in two seconds. One and a half is one in a second: no more than a whole number
+    can be counted."""
+    for limit, seconds in ((0.5, 2.0), (1.0, 1.0), (1.5, 1.0)):
+        window = Window(limit, 1.0)
+        window.take()
+        window.give_back(0.0, sent=True)
+        assert window.wait(0.0) == seconds
 
 
 def test_a_limit_that_is_lowered_waits_for_as_many_as_are_too_many() -> None:
@@ -167,5 +242,6 @@ def test_what_a_dead_loop_had_under_way_counts_as_sent() -> None:
     window.abandon(3.0)
     assert window.wait(3.0) == 1.0
     assert window.left(3.25) == [0.75, 0.75]
+    assert window.left(4.0) == []
     assert window.wait(4.0) == 0
     assert window.idle(4.0)

@@ -36,23 +36,28 @@ LEAST_SECONDS = 20.0
 STRICT = {
     "_policy/outcome.py": ["tests/unit/test_unit_outcome.py", "tests/money/test_money_table.py"],
 }
+LINE = [f"tests/limits/test_limits_{name}.py" for name in ("line", "shared", "gates")]
 OTHERS = {
-    "_policy/retry.py": ["tests/unit/test_unit_policy.py", "tests/money/test_money_waits.py"],
+    "_policy/retry.py": ["tests/unit/test_unit_retry.py", "tests/unit/test_unit_policy.py"],
     "_policy/limits.py": ["tests/unit/test_unit_policy.py", "tests/limits/test_limits_window.py"],
     "_policy/adaptive.py": ["tests/limits/test_limits_adaptive.py"],
     "_engine.py": [
         "tests/unit/test_unit_engine_told.py", "tests/money/test_money_ends.py", "tests/unit/test_unit_engine.py",
         "tests/pool/test_pool_home.py",
     ],
-    "_gates.py": ["tests/unit/test_unit_engine.py", "tests/limits/test_limits_gates.py"],
-    "_turnstile.py": ["tests/unit/test_unit_engine.py", "tests/limits/test_limits_gates.py"],
+    "_gates.py": [*LINE, "tests/unit/test_unit_engine.py"],
+    "_turnstile.py": LINE,
+    "_site.py": LINE,
     "_home.py": ["tests/pool/test_pool_home.py", "tests/unit/test_unit_engine.py"],
     "_doubt.py": ["tests/money/test_money_looks.py", "tests/money/test_money_doubt.py"],
     "_settle.py": ["tests/money/test_money_settle.py", "tests/money/test_money_doubt.py"],
-    "_journal.py": ["tests/money/test_money_journal.py"],
+    "_journal.py": ["tests/money/test_money_journal_file.py"],
     "_page.py": [
         "tests/unit/test_unit_pages.py", "tests/unit/test_unit_values.py", "tests/faults/test_faults_cursors.py",
     ],
+    "windows.py": ["tests/windows/test_windows_asks.py", "tests/windows/test_windows_pages.py"],
+    "export/_journal.py": ["tests/export/test_export_checkpoints.py", "tests/export/test_export_journal.py"],
+    "export/_state.py": ["tests/export/test_export_checkpoints.py"],
 }  # fmt: skip
 
 
