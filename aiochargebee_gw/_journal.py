@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -91,8 +92,9 @@ class JournalFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
-        self._process = os.getpid()
+        self._forked = False
         self._path = os.path.abspath(path)
+        _files.add(self)
 
     def begin(self, entry: Entry) -> Entry | None:
         """Store a write that is to be sent now; what is known of it already is returned instead, and nothing stored.
@@ -124,8 +126,17 @@ class JournalFile:
         """Let go of the file and its lock; the next use opens it again."""
         with self._lock:
             opened, self._opened = self._opened, None
-            if opened is not None and os.getpid() == self._process:
+            if opened is not None:
                 opened.close()
+
+    def leave(self) -> None:
+        """In a process that was forked off: leave the file to the one that goes on with it."""
+        self._forked = True
+        # Held for ever, if another thread had it.
+        self._lock = threading.Lock()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.leave()
 
     def __del__(self) -> None:
         self.close()
@@ -163,7 +174,7 @@ class JournalFile:
                 raise ConfigurationError("the journal cannot be opened") from error
 
     def _database(self) -> sqlite3.Connection:
-        if os.getpid() != self._process:
+        if self._forked:
             raise ConfigurationError("this journal was made before a fork; make one in each process")
         if self._opened is None:
             self._opened = _open(self._path)
@@ -181,11 +192,31 @@ class _Opened:
         self.database.close()
         os.close(self.lock)
 
+    def leave(self) -> None:
+        """The same in a process that was forked off: there SQLite must not close the connection, also when it is
+        freed, for it would remove the log that the other process goes on to write. So it is never freed."""
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.database))
+        os.close(self.lock)
+
+
+_files: weakref.WeakSet[JournalFile] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for file in tuple(_files):
+        file.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
+
 
 def _open(path: str) -> _Opened:
     import sqlite3
 
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _hold(lock)
         os.chmod(path, 0o600)

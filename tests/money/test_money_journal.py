@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sqlite3
 import stat
@@ -357,15 +356,3 @@ async def test_resume_wants_a_journal() -> None:
     async with client("http://127.0.0.1:1") as gw:
         with pytest.raises(ConfigurationError):
             await gw.resume(None)  # type: ignore[arg-type]
-
-
-async def test_a_fork_is_told_to_make_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal that was opened before a fork is not used after it: SQLite's connections do not survive one."""
-    journal = WriteJournal(tmp_path / "w.db")
-    assert await _pending(journal) == []
-    real = os.getpid()
-    with monkeypatch.context() as patch:
-        patch.setattr("os.getpid", lambda: real + 1)
-        with pytest.raises(ConfigurationError):
-            await _pending(journal)
-    await journal.aclose()
