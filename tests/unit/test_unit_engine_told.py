@@ -226,11 +226,11 @@ async def test_whom_a_refusal_holds_back(answer: Response, changes: dict[str, An
 
 @pytest.mark.parametrize(("code", "waits"), [("api_request_limit_exceeded", True), ("concurrent_limit", False)])
 async def test_a_sites_limit_is_learned_from_what_exceeded_it(code: str, waits: bool) -> None:
-    """After 30 requests in a minute a refusal for too many requests shows about as many to be the site's limit: the
+    """After 90 requests in a minute a refusal for too many requests shows about as many to be the site's limit: the
     next one waits until the minute has passed. A refusal of another kind shows nothing."""
     told = Response(status=429, headers={"retry-after": "0"}, body=b'{"api_error_code": "%s"}' % code.encode())
-    engine, _, clock, _ = engine_of(*[OK] * 30, told, OK, account_per_second=1000)
-    for _ in range(30):
+    engine, _, clock, _ = engine_of(*[OK] * 90, told, OK, account_per_second=1000)
+    for _ in range(90):
         await send(engine, READ)
     with pytest.raises(errors.RateLimited):
         await send(engine, attrs.evolve(READ, retry=Retry.none()))
