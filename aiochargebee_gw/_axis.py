@@ -7,6 +7,7 @@ the seconds beside it, and what lies outside is dropped by the plan: right under
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -20,7 +21,19 @@ from ._wire.form import Pair
 from .errors import DecodeError, RequestError
 from .filters import Sort
 
-__all__ = ["EARLIEST", "LATEST", "Mark", "Split", "fingerprint", "last_row", "marks_of", "narrowed", "split_of"]
+__all__ = [
+    "EARLIEST",
+    "LATEST",
+    "Mark",
+    "Split",
+    "fingerprint",
+    "is_unnamed",
+    "last_row",
+    "marks_of",
+    "named",
+    "narrowed",
+    "split_of",
+]
 
 # The first two never change. `updated_at` does, `occurred_at` is the only one of events.
 _FIELDS = ("created_at", "date", "updated_at", "occurred_at")
@@ -28,7 +41,10 @@ _FIELDS = ("created_at", "date", "updated_at", "occurred_at")
 EARLIEST, LATEST = 10**9, 10**10 - 1
 
 Mark: TypeAlias = "tuple[int | None, str | None]"
-"""A row's moment in Unix seconds and its id; None for what it lacks."""
+"""A row's moment in Unix seconds and its id, or the code that stands for one; None for what it lacks."""
+
+# No id that a server gives looks like that.
+_UNNAMED = "blake2b:"
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +145,7 @@ def marks_of(body: bytes, main: str, field: str | None) -> list[Mark]:
     if (main, name) not in _marking:
         mark = msgspec.defstruct(
             "Marked",
-            [("id", str | None, None), ("moment", int | None, None)],
+            [("id", str | None, None), ("code", str | None, None), ("moment", int | None, None)],
             rename={"moment": name or "moment "},
         )
         row = msgspec.defstruct("MarkedRow", [("main", mark)], rename={"main": main})
@@ -137,7 +153,9 @@ def marks_of(body: bytes, main: str, field: str | None) -> list[Mark]:
             msgspec.defstruct("Rows", [("list", list[row])])  # type: ignore[valid-type]
         )
     try:
-        return [(row.main.moment, row.main.id) for row in _marking[main, name].decode(body).list]
+        return [
+            (row.main.moment, row.main.id or row.main.code or None) for row in _marking[main, name].decode(body).list
+        ]
     except (ValueError, RecursionError):
         # One odd row must not hide the moments of the other 99.
         return [_mark(row, main, name) for row in document.pieces(body)]
@@ -148,6 +166,30 @@ def _mark(row: bytes, main: str, name: str) -> Mark:
         found: Any = document.as_mapping(row).get(main)
     except DecodeError:
         return None, None
-    moment, id = (found.get(name), found.get("id")) if isinstance(found, dict) else (None, None)
+    if not isinstance(found, dict):
+        return None, None
+    moment = found.get(name)
     is_moment = isinstance(moment, int) and not isinstance(moment, bool)
-    return moment if is_moment else None, id if isinstance(id, str) else None
+    names = (given for key in ("id", "code") if isinstance(given := found.get(key), str) and given)
+    return moment if is_moment else None, next(names, None)
+
+
+def named(marks: list[Mark], body: bytes, cursor: str | None) -> list[Mark]:
+    """The marks of the page at *cursor*, where rows that nothing names are called after it and their bytes: asked for
+    once more, the page has the same names, and no other page has."""
+    if all(id is not None for _, id in marks):
+        return marks
+    counts: Counter[bytes] = Counter()
+    found: list[Mark] = []
+    for (moment, id), row in zip(marks, document.pieces(body), strict=True):
+        if id is None:
+            counts[row] += 1
+            text = msgspec.json.encode([cursor, counts[row]]) + row
+            id = _UNNAMED + hashlib.blake2b(text, digest_size=16).hexdigest()
+        found.append((moment, id))
+    return found
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether `named` has made it up: such a row is not known again on another page."""
+    return name.startswith(_UNNAMED)

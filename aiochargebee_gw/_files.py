@@ -8,7 +8,8 @@ import errno
 import os
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -37,15 +38,14 @@ class Replacement:
     """
 
     def __init__(self, target: Path, *, replace: bool = True, tag: str = "") -> None:
+        self.target = target
+        """The name, as it was given: for errors."""
         self._replace = replace
         self._target = Path(os.path.realpath(target)) if replace else target
-        try:
+        with _named(target):
             handle, name = tempfile.mkstemp(
                 prefix=f".{target.name[:_SHOWN]}.{tag}", suffix=".part", dir=self._target.parent
             )
-        except OSError as error:
-            # The name that the person knows, not ours.
-            raise OSError(error.errno, error.strerror, str(target)) from error
         self._part = Path(name)
         _parts.add(self._part)
         self._file = os.fdopen(handle, "wb")
@@ -54,7 +54,8 @@ class Replacement:
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
-        self._file.write(data)
+        with _named(self.target):
+            self._file.write(data)
 
     @property
     def path(self) -> Path:
@@ -63,13 +64,15 @@ class Replacement:
 
     def commit(self) -> None:
         """Make the bytes last, then give them the target's name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with _named(self.target):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
         with self._lock:
             if self._discarded:
                 raise ValueError("the file was discarded")
-            self._publish()
+            with _named(self.target):
+                self._publish()
             self._committed = True
             _parts.discard(self._part)
         sync_folder(self._target.parent)
@@ -115,6 +118,15 @@ class Replacement:
         self.discard()
 
 
+@contextlib.contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Errors of the disk name what the person knows, not ours."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
 def drop_parts() -> None:
     """Remove what was begun, from a process that ends at once. Takes no lock: a signal's handler may call it."""
     for part in tuple(_parts):
@@ -123,31 +135,65 @@ def drop_parts() -> None:
 
 
 class FileLock:
-    """A claim on *path* that no other process has, made with its file: `flock`, which ends with the process however it
-    ends. Only its owner may read the file. Raises `BlockingIOError` when somebody else has it, `OSError`."""
+    """A claim on *path* that nobody else has, in this process or another, made with an empty file beside it,
+    `<path>-lock`: `flock`, which ends with the process however it ends; the file goes when the claim is given back.
+
+    It is not made with the file itself, which may be a database: who closes any handle of a file lets go of all `fcntl`
+    locks that the process has on it, SQLite's too (sqlite.org/howtocorrupt.html, 2.2), and over NFS both kinds of lock
+    are one (flock(2)). Raises `BlockingIOError` when somebody else has it, `OSError`; they name *path*.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._handle = -1
-        # Whoever had it may have removed the file between our opening and our claim.
-        while self._handle < 0:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                if fcntl is not None:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(handle, path):
-                    self._handle = handle
-            finally:
-                if self._handle < 0:
-                    os.close(handle)
+        self._path = f"{os.path.realpath(path)}-lock"
+        with _named(path):
+            self._handle = _locked(self._path)
+        _locks.add(self)
 
     def release(self) -> None:
         """Give it back. Safe to call twice."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
+            # While it is still ours: its name may be somebody else's a moment later.
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            os.close(handle)
+
+    def leave(self) -> None:
+        """In a process that was forked off: the claim is the other one's, and ends with it."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
             os.close(handle)
 
 
-def _is_at(handle: int, path: Path) -> bool:
+_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for lock in tuple(_locks):
+        lock.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
+
+
+def _locked(path: str) -> int:
+    if fcntl is None:
+        return -1
+    # Whoever had it may have removed the file between our opening and our claim.
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(handle: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:

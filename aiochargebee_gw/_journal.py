@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -22,6 +23,8 @@ from .errors import ConfigurationError, RequestError
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from ._files import FileLock
 
 __all__ = ["Entry", "JournalFile", "State", "fingerprint"]
 
@@ -183,14 +186,14 @@ class JournalFile:
 
 @attrs.frozen
 class _Opened:
-    """A connection, and the descriptor that holds the lock."""
+    """A connection, and the claim on its file."""
 
     database: sqlite3.Connection
-    lock: int
+    lock: FileLock
 
     def close(self) -> None:
         self.database.close()
-        os.close(self.lock)
+        self.lock.release()
 
     def leave(self) -> None:
         """The same in a process that was forked off: there SQLite must not close the connection, also when it is
@@ -198,7 +201,7 @@ class _Opened:
         import ctypes
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.database))
-        os.close(self.lock)
+        self.lock.leave()
 
 
 _files: weakref.WeakSet[JournalFile] = weakref.WeakSet()
@@ -216,10 +219,14 @@ if hasattr(os, "register_at_fork"):
 def _open(path: str) -> _Opened:
     import sqlite3
 
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    from ._files import FileLock
+
     try:
-        _hold(lock)
-        os.chmod(path, 0o600)
+        lock = FileLock(Path(path))
+    except BlockingIOError:
+        raise ConfigurationError("the journal is in use by another process or another object") from None
+    try:
+        _restrict(path)
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         try:
             _prepare(database)
@@ -227,21 +234,18 @@ def _open(path: str) -> _Opened:
             database.close()
             raise
     except BaseException:
-        os.close(lock)
+        lock.release()
         raise
     return _Opened(database, lock)
 
 
-def _hold(descriptor: int) -> None:
-    """SQLite's own lock is lost as soon as anybody in this process reads the file and closes it; this one is not."""
+def _restrict(path: str) -> None:
+    """Only the owner may read it. A file that is there is not opened: to close a handle of it takes the locks away that
+    SQLite has on it in this process."""
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConfigurationError("the journal is in use by another process or another object") from None
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        os.chmod(path, 0o600)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

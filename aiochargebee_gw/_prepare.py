@@ -242,12 +242,17 @@ def _order(operation: ListOperation[Any, Any], order: Any) -> list[Pair]:
     if not isinstance(order, Sort) or order.field not in legal or order.resource not in (None, resource):
         shown = order.field if isinstance(order, Sort) else type(order).__name__
         raise RequestError(
-            f"order_by: this list cannot be sorted by {shown}; it has {', '.join(legal) or 'no order'}",
-            field="order_by",
-            given=shown,
-            legal=legal,
+            f"order_by: {_order_refused(order, resource, legal)}", field="order_by", given=shown, legal=legal
         )
     return [order.pair]
+
+
+def _order_refused(order: Any, resource: str, legal: Sequence[str]) -> str:
+    if not legal or isinstance(order, Sort):
+        by = f" by {order.field}" if isinstance(order, Sort) else ""
+        return f"this list cannot be sorted{by}; it has {', '.join(legal) or 'no order'}"
+    named = order if isinstance(order, str) and order in legal else legal[0]
+    return f"a field makes an order: fields.{resource}.{named}.asc() or .desc(); got {type(order).__name__}"
 
 
 def _check_reachable(operation: Operation[Any] | ListOperation[Any, Any]) -> None:

@@ -74,6 +74,9 @@ class Caller:
     engine: Engine
     options: Options = attrs.field(factory=Options)
     journal: WriteJournal | None = None
+    place: str | None = None
+    """What tells this gateway from others when a program runs again, where its URL does not: an embedded sandbox has
+    another port each time."""
 
     async def answer(self, operation: Operation[A], id: str | None, given: Mapping[str, Any]) -> A:
         """A typed single call."""

@@ -15,7 +15,7 @@ import anyio.abc
 import anyio.lowlevel
 import attrs
 
-from ._axis import Mark, Split, fingerprint, last_row, marks_of, narrowed, split_of
+from ._axis import Mark, Split, fingerprint, last_row, marks_of, named, narrowed, split_of
 from ._prepare import Draft
 from ._window import ParallelState, Window
 from ._wire import document
@@ -132,7 +132,7 @@ class _Gathering:
                 raise
             return
         self.plan.began(page.served_at)
-        part = self.plan.take(ask, self._marks(page), page.next_offset)
+        part = self.plan.take(ask, named(self._marks(page), page._body, ask.cursor), page.next_offset)
         self._ready.setdefault(part.window, deque()).append((part, page))
         self._arrived.append(part.window)
 
@@ -160,10 +160,11 @@ class _Gathering:
             found = self._take()
             if found is not None:
                 return None, found
-            if self._failed is not None:
-                raise self._failed
+            # Whatever failed then, nobody waits for its answer any more.
             if self.plan.finished:
                 return None
+            if self._failed is not None:
+                raise self._failed
             await self._changed.wait()
 
     def _take(self) -> WindowPage[Any, Any] | None:

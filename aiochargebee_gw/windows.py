@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import attrs
 
-from ._axis import EARLIEST, Mark
+from ._axis import EARLIEST, Mark, is_unnamed
 from ._page import Trail
 from ._track import Track, above, below
 from ._window import ParallelState, Window
@@ -61,9 +61,7 @@ class Plan:
     """Windows, and what to ask for next: `ask` → a request → `take`, `found_end` or `expired`; `deliver` when a part
     was handed out. Not for two threads."""
 
-    def __init__(
-        self, state: ParallelState, *, label: str, page_rows: int, workers: int, ordered: bool = False
-    ) -> None:
+    def __init__(self, state: ParallelState, *, label: str, page_rows: int, workers: int, ordered: bool) -> None:
         self._state = state
         self._label = label
         self._page_rows = page_rows
@@ -104,7 +102,7 @@ class Plan:
 
     def began(self, server_time: float | None) -> None:
         """Note the server's time, of the first answer that tells one."""
-        if self._state.began is None and server_time is not None:
+        if self._state.began is None:
             self._state = attrs.evolve(self._state, began=server_time)
 
     # -- what to ask for
@@ -114,7 +112,7 @@ class Plan:
         window in order, or none."""
         if not room:
             first = self._in_order()[:1] if self._ordered else []
-            return next((self._ask(track) for track in first if not (track.busy or track.ended or track.waiting)), None)
+            return next((self._ask(track) for track in first if not (track.busy or track.waiting)), None)
         if self._lacks_end():
             self._looking = True
             return AskEnd()
@@ -176,7 +174,7 @@ class Plan:
         if not self._state.split or self._looking or len(self._tracks) != 1:
             return False
         (track,) = self._tracks.values()
-        return track.high is None and not track.ended and track.fetched.cursor is not None
+        return track.high is None and track.fetched.cursor is not None
 
     def _in_order(self) -> list[Track]:
         return sorted(self._tracks.values(), key=lambda track: track.low)
@@ -279,15 +277,19 @@ class Plan:
 
     def found_end(self, marks: Sequence[Mark]) -> None:
         """The answer to an ask for the last row."""
-        if 0 not in self._tracks or self._tracks[0].high is not None or not self._state.split:
+        track = self._tracks.get(0)
+        if track is None or track.ended or track.high is not None or not self._state.split:
             return
         last = marks[0][0] if marks else None
         if last is None:
             # They sort last, where no condition on the field would show them.
             self._undivided(f"its last rows have no {self._state.field}")
-            return
-        track = self._tracks[0]
-        track.high = max(last, track.fetched.position or last)
+        elif any(above(at, last) for at in (track.fetched.position, *(at for at, _ in marks))):
+            # What is told to be the last row lies before another one: windows up to it would lose all behind it.
+            self._undivided("the server does not sort it downwards")
+        elif last != track.fetched.position:
+            # There is nothing to divide else, and a list whose first row that is may go on behind it.
+            track.high = last
 
     def _undivided(self, reason: str) -> None:
         self.whole = reason
@@ -295,11 +297,13 @@ class Plan:
 
     def expired(self, ask: Ask) -> bool:
         """The server refused the cursor: read the window's second again, without the rows that came before. False when
-        that was tried and brought nothing new, or when nothing tells the place."""
+        that was tried and brought nothing new, or when nothing tells the place or the rows."""
         track = self._tracks[ask.window]
         if not self._state.split or track.restarted or ask.cursor is None:
             return False
         window = track.fetched
+        if any(map(is_unnamed, {*track.ids, *track.left})):
+            return False
         after = window.after
         if window.position is not None and window.position > EARLIEST:
             after = window.position - 1

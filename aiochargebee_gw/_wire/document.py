@@ -19,6 +19,7 @@ import msgspec
 
 from ..errors import DecodeError
 from . import strict
+from .halves import Halves, taken_apart
 
 __all__ = [
     "Listing",
@@ -50,7 +51,6 @@ _parts = msgspec.json.Decoder(_Parts)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _PIECE = 1 << 16
-_HALF_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MISSING = re.compile(r"Object missing required field `(.+)`\Z")
 
 
@@ -80,6 +80,13 @@ def harmless(error: Exception) -> Exception | None:
 def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
     try:
         return decoder.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from harmless(error)
+
+
+def _apart(decoder: msgspec.json.Decoder[Any], body: bytes) -> tuple[Any, Halves]:
+    try:
+        return taken_apart(decoder, body)
     except (ValueError, RecursionError) as error:
         raise _unreadable(error) from harmless(error)
 
@@ -201,24 +208,19 @@ def _least(page: _Parts) -> int:
 
 def _scan(body: bytes) -> tuple[str | None, int]:
     """The cursor and the number of rows of a page that is not written as compactly as can be."""
+    found, halves = _apart(_page, body)
     try:
-        found: _Page = _decode(_page, body)
-    except DecodeError as error:
-        page = _rewritten(body, error)
-        return page["next_offset"], len(page["list"])
-    try:
-        strict.check_envelope(body, found.rows)
+        strict.check_envelope(halves.text, found.rows)
     except (ValueError, RecursionError) as error:
         raise _unreadable(error) from harmless(error)
-    return found.next_offset, len(found.rows)
+    return found.next_offset and halves.decoded(found.next_offset), len(found.rows)
 
 
 def rows(body: bytes) -> list[bytes]:
     """The rows of a page as the server wrote them, undecoded (they share no memory with the page).
 
-    A page with half of a surrogate pair in a text (a name that was cut in the middle of an emoji) is written anew, row
-    by row: msgspec refuses it whole, and 99 good rows must not be lost. Raises `DecodeError` for a page that is not
-    UTF-8.
+    Also those of a page with half of a surrogate pair in a text (a name that was cut in the middle of an emoji), which
+    msgspec refuses whole: 99 good rows must not be lost. Raises `DecodeError` for a page that is not UTF-8.
     """
     check_text(body)
     return pieces(body)
@@ -226,11 +228,8 @@ def rows(body: bytes) -> list[bytes]:
 
 def pieces(body: bytes) -> list[bytes]:
     """As `rows`, for whoever decodes every byte of them: broken UTF-8 is found then, in the row that it is in."""
-    try:
-        found: _Page = _decode(_page, body)
-    except DecodeError as error:
-        return [json.dumps(row, separators=(",", ":")).encode() for row in _rewritten(body, error)["list"]]
-    return [bytes(row) for row in found.rows]
+    found, halves = _apart(_page, body)
+    return [halves.restored(row) for row in found.rows]
 
 
 @cache
@@ -242,28 +241,8 @@ def _documents(key: str) -> msgspec.json.Decoder[Any]:
 def _documents_of(body: bytes, key: str) -> list[bytes]:
     """What stands under *key* in each row of a page that was not taken apart. Raises `DecodeError`."""
     check_text(body)
-    try:
-        found = _decode(_documents(key), body)
-    except DecodeError as error:
-        return [json.dumps(row[key], separators=(",", ":")).encode() for row in _rewritten(body, error, key)["list"]]
-    return [bytes(getattr(row, key)) for row in found.list]
-
-
-def _rewritten(body: bytes, refused: DecodeError, key: str | None = None) -> dict[str, Any]:
-    """A page that msgspec refused and that is JSON all the same. Raises *refused* for any other."""
-    if not _HALF_SURROGATE.search(body):
-        raise refused
-    try:
-        found = strict.loads(body)
-    except (ValueError, RecursionError):
-        raise refused from None
-    listed = found.get("list") if isinstance(found, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(row, dict) and (key is None or key in row) for row in listed):
-        raise refused
-    found.setdefault("next_offset", None)
-    if not isinstance(found["next_offset"], str | None):
-        raise refused
-    return dict(found)
+    found, halves = _apart(_documents(key), body)
+    return [halves.restored(getattr(row, key)) for row in found.list]
 
 
 def fields_of(document: bytes) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -149,6 +150,7 @@ def _check(resources: Sequence[str], where: Where, selection: Selection, *, enve
             raise RequestError("--journal is for one file; in a folder each has its own", field="journal")
         if where.to == "-":
             raise RequestError("several resources go to a folder, not to stdout", field="to")
+        _check_folder(where.to)
         form = where.format or "jsonl"
         check_all(resources, to=where.to, format=form, force=where.force, rows=rows, resume=where.resume)
         return Path(where.to)
@@ -156,6 +158,19 @@ def _check(resources: Sequence[str], where: Where, selection: Selection, *, enve
         raise RequestError("--format is for folders; a file's ending names its format", field="format")
     check(where.to, force=where.force, rows=rows, journal=where.journal, resume=where.resume)
     return None
+
+
+def _check_folder(to: str) -> None:
+    """Refuse a folder to be that is named like a file: a file was meant."""
+    from ..export._formats import ENDINGS
+
+    ending = next((one for one in ENDINGS if to.lower().endswith(f".{one}")), None)
+    if ending is None or Path(to).is_dir():
+        return
+    cure = "; sync puts several into one .db" if ending == "db" else ""
+    raise RequestError(
+        f"{to} names one file, and several resources go to a folder{cure}; with a / at its end it names one", field="to"
+    )
 
 
 def _journals(resources: Sequence[str], where: Where, folder: Path | None) -> list[Path]:
@@ -172,7 +187,7 @@ def _tell(reports: list[ExportReport], requests: int, folder: Path | None, *, as
     if not as_json:
         for report in reports:
             repeated = f", {report.repeated:,} repeated ones left out" if report.repeated else ""
-            resumed = ", resumed" if report.resumed else ""
+            resumed = _resumed(report, requests)
             say(f"{report.rows:,} rows in {report.seconds:.1f} s to {report.path or 'stdout'}{repeated}{resumed}")
         return
     parts = [_summary(report) for report in reports]
@@ -188,6 +203,15 @@ def _tell(reports: list[ExportReport], requests: int, folder: Path | None, *, as
         }
     line = dump(summary)
     say(line.decode()) if streams else emit([line])
+
+
+def _resumed(report: ExportReport, requests: int) -> str:
+    if not report.resumed:
+        return ""
+    if requests or report.as_of is None:
+        return ", resumed"
+    moment = datetime.fromtimestamp(report.as_of, UTC).isoformat()
+    return f": complete already, as of {moment}; --force makes it anew"
 
 
 def _summary(report: ExportReport) -> dict[str, Any]:

@@ -78,6 +78,9 @@ class Common:
             help="Its product catalogues: both, so that all commands work. Real sites have one, and so has `sandbox`.",
         ),
     ] = "both"
+    sandbox_latency: Annotated[
+        float, Parameter(group=_WHERE_TO, help="Seconds that each of its answers takes: 0. What runs can be killed.")
+    ] = 0.0
 
 
 @Parameter(name="*")

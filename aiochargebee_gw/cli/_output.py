@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ..export._lines import line
+from ..export._stream import write_all
 
 __all__ = ["STDOUT", "dump", "emit", "emit_document", "emit_text", "has_terminal", "interrupt", "is_stuck", "say"]
 
@@ -62,9 +63,9 @@ def is_stuck() -> bool:
 class _Stdout:
     """stdout as a binary stream."""
 
-    def write(self, data: bytes, /) -> object:
+    def write(self, data: bytes, /) -> None:
         with _writing.noted():
-            return sys.stdout.buffer.write(data)
+            write_all(sys.stdout.buffer, data)
 
     def flush(self) -> None:
         with _writing.noted():
@@ -86,10 +87,7 @@ def emit(lines: Iterable[bytes]) -> None:
     data = b"".join(line + b"\n" for line in lines)
     with _writing.noted():
         sys.stdout.flush()
-        while data:
-            # A stream without a buffer (`python -u`) may take a part.
-            taken = sys.stdout.buffer.write(data)
-            data = data[taken:]
+        write_all(sys.stdout.buffer, data)
         sys.stdout.buffer.flush()
 
 

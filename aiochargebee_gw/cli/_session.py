@@ -58,7 +58,13 @@ async def _sandboxed(options: Common, settings: Settings, observers: Iterable[Ob
 
     # Our own limits would only slow it down: it has none.
     settings = attrs.evolve(settings, limits=Limits(account_per_second=math.inf))
-    async with Sandbox(records=options.sandbox_records, catalog=options.sandbox_catalog) as sandbox:
+    try:
+        made = Sandbox(
+            records=options.sandbox_records, catalog=options.sandbox_catalog, latency=options.sandbox_latency
+        )
+    except ValueError as error:
+        raise RequestError(f"--sandbox: {error}", field="sandbox") from error
+    async with made as sandbox:
         catalogs = {"both": "both product catalogues"}.get(options.sandbox_catalog, options.sandbox_catalog)
         customers = f"{options.sandbox_records} made-up customers"
         say(f"sandbox: {customers} at {sandbox.url}, {catalogs}; nothing leaves this machine")

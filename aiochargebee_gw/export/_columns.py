@@ -14,6 +14,7 @@ import msgspec
 
 from .._page import record_class
 from .._record import resolve
+from .._wire.halves import taken_apart
 from ._lines import line
 
 __all__ = ["CUSTOM", "EXTRA", "Column", "Kind", "columns_of", "values_of"]
@@ -85,12 +86,12 @@ def values_of(document: bytes, columns: Mapping[str, Kind]) -> dict[str, Any]:
 
 def _members(document: bytes) -> dict[str, bytes]:
     try:
-        return {key: bytes(value) for key, value in _object.decode(document).items()}
-    except msgspec.DecodeError:
-        # Half of a surrogate pair somewhere: msgspec takes nothing of it.
-        found = json.loads(document)
-        members = found.items() if isinstance(found, dict) else [("", found)]
-        return {key: json.dumps(value, separators=(",", ":")).encode() for key, value in members}
+        found, halves = taken_apart(_object, document)
+    except msgspec.DecodeError:  # no object
+        return {"": document}
+    if not halves:
+        return {key: bytes(value) for key, value in found.items()}
+    return {halves.decoded(key): halves.restored(value) for key, value in found.items()}
 
 
 def _value(raw: bytes, kind: Kind) -> Any:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
 from typing import Any, Literal
 
-import anyio
-
 from ..pagination import Pages
-from ._desk import Desk
+from ._desk import Desk, outlast
 from ._formats import Format, check_format
 from ._job import Job
 from ._manifest import Part, write_manifest
@@ -20,7 +18,7 @@ from ._output import Writable
 from ._places import Place, checked_workers, folder_at, place_at, refused
 from ._progress import Progress
 from ._report import ExportReport
-from ._stream import stream_to
+from ._stream import stream_at, stream_to
 from ._together import together
 
 __all__ = ["check", "check_all", "export", "export_all"]
@@ -39,7 +37,7 @@ def check(
     resume: bool = True,
 ) -> None:
     """Raise the `RequestError` that `export` would raise for *to*, without touching anything."""
-    if _stream(to) is None:
+    if stream_at(to) is None:
         place = _place(to, force=force, resume=resume, journal=journal)
         check_format(place.format, rows)
     else:
@@ -60,13 +58,22 @@ async def export(
     """Write every record of a list to *to*: a path whose ending names the format, `"-"` (JSONL on stdout), or a binary
     stream (JSONL; it is not closed). The package's docstring says what the formats hold.
 
+    A stream is a file open for writing bytes, or whatever has a `write` like one's: it is called from a thread, a page
+    at a time, and returns how many bytes it took, or None when it takes all it is given. One that has to be awaited, or
+    to be called on the event loop, as `asyncio.StreamWriter`, is refused. A raw stream that is non-blocking, and full,
+    ends the export with `BlockingIOError`, a count that cannot be with `OSError`.
+
     A file is made from a journal beside it, `<to>.journal`, which is removed when all is done; *journal* names another
     file for it, which stays. What an earlier call of the same query left in the journal, however it ended, is gone on
     with: of a list that was read to its end only what has changed is asked for, or all of it where the list cannot be
     asked for changes. *resume=False* refuses that, and a journal of another query is refused always. A journal knows
     the connection that was named, but not the key: who has several sites names the connection. *force* replaces a file
-    that exists (a symlink keeps pointing at what is replaced), and a journal that does not fit. Without it a file that
-    somebody makes meanwhile stays, too, and the export is refused at its end.
+    that exists (a symlink keeps pointing at what is replaced), and a journal that does not fit, but for a mirror.
+    Without it a file that somebody makes meanwhile stays, too, and the export is refused at its end.
+
+    A file that is complete already is not made again: where its manifest tells of this query and of these bytes, what
+    it tells is the report, as of the `as_of` of then, `resumed`, and nothing is asked. *force* makes it anew, and
+    *resume=False* refuses it as any other file.
 
     *workers* requests run at once where the list can be split. *rows* is what a row becomes: its main record, or the
     whole of it ("envelope"; `.jsonl` and `.csv` only). *progress* is called on the loop after each page, and must
@@ -76,7 +83,7 @@ async def export(
     `OSError` when the disk fails, and the errors of the list; no output remains then, and the journal keeps what was
     read. A cancellation that comes when the file has its name comes too late: the report is returned.
     """
-    stream = _stream(to)
+    stream = stream_at(to)
     if stream is not None:
         check_format("jsonl", rows)
         return await stream_to(pages, stream, whole=rows == "envelope", progress=progress)
@@ -162,19 +169,17 @@ async def _open(jobs: list[Job]) -> AsyncIterator[list[Desk]]:
 
 async def _finish(jobs: list[Job], desks: list[Desk], parts: list[Part]) -> None:
     """The files are there: a cancellation comes too late."""
+    if not all(part.recalled for part in parts):
+        await outlast(asyncio.ensure_future(_settle(jobs, desks, parts)), late=True)
+
+
+async def _settle(jobs: list[Job], desks: list[Desk], parts: list[Part]) -> None:
     manifest = parts[0].report.manifest
-    with anyio.CancelScope(shield=True):
-        if manifest is not None:
-            await desks[0].run(write_manifest, manifest, parts, jobs[0].place.tag)
-        for job, desk in zip(jobs, desks, strict=True):
-            if job.place.keep:
-                await desk.run(job.settle, desk)
-
-
-def _stream(to: object) -> Writable | None:
-    if to == "-":
-        return sys.stdout.buffer
-    return to if isinstance(to, Writable) and not isinstance(to, str | PathLike) else None
+    if manifest is not None:
+        await desks[0].run(write_manifest, manifest, parts, jobs[0].place.tag)
+    for job, desk in zip(jobs, desks, strict=True):
+        if job.place.keep:
+            await desk.run(job.settle, desk)
 
 
 def _place(to: Any, **how: Any) -> Place:

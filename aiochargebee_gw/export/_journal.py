@@ -21,7 +21,7 @@ from ..errors import RequestError
 from ._keys import Row
 from ._state import ListState, decode_state, encode_state
 
-__all__ = ["Journal", "guarded", "is_journal", "making_way", "remove", "remove_tails"]
+__all__ = ["Journal", "define", "guarded", "is_journal", "making_way", "remove", "remove_tails"]
 
 # "acgw", in the place where SQLite keeps whose file it is.
 _APPLICATION = 0x61636777
@@ -50,6 +50,7 @@ FROM documents WHERE resource = ?1 AND id = ?2
 """
 _FULL = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_CURE = "; remove it, or name another file"
 _TAILS = ("-wal", "-shm", "-journal")
 # After each step of a statement SQLite's thread asks for the interpreter back, which a busy loop may hold for
 # milliseconds: so a page goes in by one step. It takes 502 values; older SQLites allow 999, and more rows are slower.
@@ -64,14 +65,12 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_new = not path.exists()
         self._closed = False
         self._last: int | None = None
+        self._lock = _claim(path)
+        self.is_new = False
         try:
-            self._lock = FileLock(path)
-        except BlockingIOError:
-            raise _refused(path, "is in use by another process") from None
-        try:
+            self.is_new = _made(path)
             with guarded(path):
                 self._db = _open(path)
         except BaseException:
@@ -85,6 +84,12 @@ class Journal:
         with guarded(self.path):
             return [name for (name,) in self._db.execute("SELECT resource FROM lists ORDER BY resource")]
 
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it has views: then it is an output, and what is in it is not only there to make one."""
+        with guarded(self.path):
+            return self._db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'view'").fetchone() is not None
+
     def state(self, resource: str) -> ListState | None:
         """How far the list of *resource* has come; None when nothing is known of it."""
         with guarded(self.path):
@@ -94,7 +99,7 @@ class Journal:
         try:
             return decode_state(found[0])
         except ValueError as error:
-            raise _refused(self.path, "is damaged, or of another version of this program") from error
+            raise _refused(self.path, f"is damaged, or of another version of this program{_CURE}") from error
 
     def commit(self, resource: str, rows: list[Row], state: ListState) -> tuple[int, int]:
         """Keep *rows* and *state*, both or none. Returns how many rows are new, and how many newer than those known.
@@ -153,47 +158,37 @@ class Journal:
             self._db.execute("DELETE FROM documents WHERE resource = ?", (resource,))
             self._db.execute("DELETE FROM lists WHERE resource = ?", (resource,))
 
-    def copy(self, target: Path) -> None:
-        """Write the whole journal, without the gaps in it, into the empty file *target*."""
-        with guarded(target):
-            self._db.execute("VACUUM INTO ?", (str(target),))
+    def copy(self, file: Path, target: Path) -> None:
+        """Write the whole journal, without the gaps in it, into the empty *file*; the disk's errors name *target*."""
+        with guarded(self.path, target):
+            self._db.execute("VACUUM INTO ?", (str(file),))
 
     def define(self, view: str, statement: str) -> None:
         """Make a view, or make it anew where it is another."""
         with guarded(self.path), self._transaction():
-            found = self._db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (view,)).fetchone()
-            if found is None or found[0] != statement:
-                self._db.execute(f'DROP VIEW IF EXISTS "{view}"')
-                self._db.execute(statement)
+            define(self._db, view, statement)
 
     def check(self) -> None:
         """Read everything once. Raises `RequestError` for a file that is damaged."""
         with guarded(self.path):
             told = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if told[0] != "ok":
-            raise _refused(self.path, "is damaged; begin anew without it")
+            raise _refused(self.path, f"is damaged{_CURE}")
 
     def close(self, *, drop: bool = False) -> None:
         """Let go of the file, or *drop* it, with what SQLite keeps beside it. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
-        # While it is still ours: whoever waits for it must not find it half gone.
-        gone = drop and self._vanish()
-        with contextlib.suppress(sqlite3.Error):
-            self._db.close()
-        if drop and not gone:
-            remove(self.path)
-        self._lock.release()
-
-    def _vanish(self) -> bool:
-        """Take the names away before the files are closed: SQLite moves no WAL into a file that is gone. Windows takes
-        away none that is open."""
         try:
-            remove(self.path)
-        except OSError:
-            return False
-        return True
+            # SQLite moves its WAL into the file and removes it: whenever the process is killed, either a whole journal
+            # is left, with which the next run does what is right, or nothing.
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            if drop:
+                remove(self.path)
+        finally:
+            self._lock.release()
 
     def _upsert(self, resource: str, generation: int, rows: list[Row]) -> None:
         at = 0
@@ -228,12 +223,42 @@ class Journal:
             raise
 
 
+def define(db: sqlite3.Connection, view: str, statement: str) -> None:
+    """Make a view, or make it anew where it is another."""
+    found = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (view,)).fetchone()
+    if found is None or found[0] != statement:
+        db.execute(f'DROP VIEW IF EXISTS "{view}"')
+        db.execute(statement)
+
+
 @functools.cache
 def _upsert(count: int) -> str:
     """The statement for *count* rows; the first two values are those of all."""
     rows = (f"(?1, ?2, ?{at}, ?{at + 1}, ?{at + 2}, ?{at + 3}, CAST(?{at + 4} AS TEXT))"
             for at in range(3, 3 + 5 * count, 5))  # fmt: skip
     return _UPSERT.format(rows=", ".join(rows))
+
+
+def _claim(path: Path) -> FileLock:
+    try:
+        return FileLock(path)
+    except BlockingIOError:
+        # Cancelled while the disk is slow, an export ends some time behind its call.
+        text = "is in use by another process, or by an export of this one that may be ending still"
+        raise _refused(path, text) from None
+
+
+def _made(path: Path) -> bool:
+    """Whether there was no file: then there is one now that only its owner may read, and so will what SQLite keeps
+    beside it. Raises `OSError`, also where there is one that may only be read: SQLite would say so much later."""
+    try:
+        handle = os.open(os.path.realpath(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+        return False
+    os.close(handle)
+    return True
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -245,9 +270,9 @@ def _open(path: Path) -> sqlite3.Connection:
             # Before the WAL: either the whole of it is there, or an empty file.
             _create(db)
         elif _pragma(db, "application_id") != _APPLICATION:
-            raise _refused(path, "is not a journal")
+            raise _refused(path, f"is not a journal{_CURE}")
         elif _pragma(db, "user_version") != _FORMAT:
-            raise _refused(path, "is of another version of this program")
+            raise _refused(path, f"is of another version of this program{_CURE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -269,28 +294,45 @@ def _pragma(db: sqlite3.Connection, name: str) -> int:
 
 
 @contextlib.contextmanager
-def guarded(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into `OSError`, or into the `RequestError` for a file that is damaged or not ours."""
+def guarded(path: Path, target: Path | None = None) -> Iterator[None]:
+    """Turns SQLite's errors into `OSError`, or into the `RequestError` for a file that is damaged or not ours.
+
+    The disk's errors name the *target*, where that is another file than *path*.
+    """
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+        told = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+        code = told & 0xFF
         if code in _FOREIGN:
-            raise _refused(path, "is damaged, or is not a journal") from error
+            raise _refused(path, f"is damaged, or is not a journal{_CURE}") from error
         if code == sqlite3.SQLITE_BUSY:
             raise _refused(path, "is in use by another process") from error
+        if code == sqlite3.SQLITE_ERROR:
+            # It speaks of statements, tables and views, never of what is in them.
+            raise _refused(path, f"is damaged, or was changed by something else ({error}){_CURE}") from error
         number = _FULL.get(code, errno.EIO)
-        raise OSError(number, os.strerror(number), str(path)) from error
+        text = os.strerror(number)
+        if told == sqlite3.SQLITE_IOERR_WRITE:
+            # SQLite keeps to itself what the system has said.
+            text += " (a write failed: a fault of the disk, a quota, or a limit on the size of a file)"
+        raise OSError(number, text, str(target or path)) from error
 
 
 def is_journal(path: Path) -> bool:
-    """Whether *path* looks like a journal; a file that cannot be read does not."""
+    """Whether *path* looks like a journal; a file that cannot be read does not.
+
+    SQLite itself looks: a handle of ours would, when it is closed, take the locks away that SQLite has on the file for
+    whoever uses it in this process. As if nobody wrote to it (`immutable`), it locks nothing and makes no file.
+    """
+    where = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with path.open("rb") as file:
-            head = file.read(72)
-    except OSError:
+        with contextlib.closing(sqlite3.connect(where, uri=True)) as db:
+            # It takes a file, too, that a checkpoint which was killed has left shorter than its head says.
+            db.execute("PRAGMA writable_schema = 1")
+            return _pragma(db, "application_id") == _APPLICATION
+    except sqlite3.Error:
         return False
-    return head[:16] == b"SQLite format 3\0" and int.from_bytes(head[68:72], "big") == _APPLICATION
 
 
 def remove(path: Path) -> None:
@@ -314,10 +356,7 @@ def making_way(path: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         if path.exists():
-            try:
-                stack.callback(FileLock(path).release)
-            except BlockingIOError:
-                raise _refused(path, "is in use by another process") from None
+            stack.callback(_claim(path).release)
             # It stays whole until the other one is there.
             with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=0)) as db:
                 db.execute("PRAGMA journal_mode = DELETE")

@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from .._wire.halves import taken_apart
+
 __all__ = ["identities", "line", "lines"]
 
 
@@ -43,7 +45,8 @@ def identities(documents: list[bytes]) -> list[bytes | None]:
 
 def _searched(document: bytes) -> bytes | None:
     try:
-        found = bytes(_identified.decode(document).id)
+        identified, halves = taken_apart(_identified, document)
     except msgspec.DecodeError:  # no object
         return None
+    found = halves.restored(identified.id)
     return None if found in (b"null", b'""') else found

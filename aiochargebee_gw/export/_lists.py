@@ -9,12 +9,10 @@ import copy
 import hashlib
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from .._axis import split_of
-from .._wire.url import is_loopback
 from ..errors import RequestError
 from ..pagination import Pages
 
@@ -109,11 +107,9 @@ class Listed:
 
     def fingerprint(self, rows: str) -> str:
         """What distinguishes this query, and the site it is sent to, from every other. *rows* is what is kept."""
-        settings = self.pages._caller.settings
-        options = self.pages._caller.options.with_call(self.pages._options)
-        host = urlsplit(settings.gateway_url).hostname or ""
-        # An embedded sandbox has another port each time, and the same data.
-        place = "loopback" if is_loopback(host) else settings.gateway_url
+        caller = self.pages._caller
+        options = caller.options.with_call(self.pages._options)
+        place = caller.place or caller.settings.gateway_url
         pairs = sorted(pair for pair in self.pages._draft.query if pair[0] != _DELETED)
         # Of a business entity, or of another schema: a header may choose the rows.
         headers = [sorted((name.lower(), value) for name, value in options.headers.items())] if options.headers else []

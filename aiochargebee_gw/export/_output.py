@@ -8,12 +8,11 @@ import io
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 __all__ = ["Compressor", "Counted", "Writable", "WritableFile", "gzipped", "zstandard"]
 
 
-@runtime_checkable
 class Writable(Protocol):
     """A binary stream, or whatever writes like one."""
 

@@ -12,9 +12,22 @@ import attrs
 from ..errors import RequestError
 from ._formats import LEGAL, Format, format_of
 from ._journal import is_journal
-from ._manifest import is_manifest
+from ._manifest import Part, is_manifest, recall
 
-__all__ = ["Place", "check_text", "checked_workers", "folder_at", "journal_of", "place_at", "refused", "taken"]
+__all__ = [
+    "Place",
+    "check_text",
+    "checked_workers",
+    "folder_at",
+    "journal_of",
+    "place_at",
+    "recalled",
+    "refused",
+    "taken",
+]
+
+# Of a name's 255 bytes: SQLite puts its own tails behind a journal's.
+_LONGEST = 240
 
 
 @attrs.frozen
@@ -96,9 +109,14 @@ def checked_workers(workers: int) -> int:
     return workers
 
 
-def taken(place: Place) -> RequestError:
-    """The error for a file that is there."""
-    return refused(f"{place.path} exists already; force replaces it")
+def taken(place: Place, why: str = "") -> RequestError:
+    """The error for a file that is there; *why* tells more of it."""
+    return refused(f"{place.path} exists already{why and f', {why}'}; force replaces it")
+
+
+def recalled(place: Place) -> Part | None:
+    """What the manifest tells of the file that is there; nothing of a symlink, whose file may have another one."""
+    return None if place.path.is_symlink() else recall(place.path, place.manifest)
 
 
 def refused(text: str) -> RequestError:
@@ -109,8 +127,11 @@ def refused(text: str) -> RequestError:
 def _beside(path: Path, tail: str) -> Path:
     """*path* with a tail; names have 255 bytes, and may use them up."""
     name = path.name
-    while len(os.fsencode(name + tail)) > 240:
-        name = name[:-1]
+    if len(os.fsencode(name + tail)) > _LONGEST:
+        # What is cut off may be all that tells two names apart.
+        tail = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}{tail}"
+        while len(os.fsencode(name + tail)) > _LONGEST:
+            name = name[:-1]
     return path.with_name(name + tail)
 
 
@@ -123,8 +144,7 @@ def _check_file(place: Place) -> None:
         return
     if not (stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and not place.force)):
         raise refused(f"{place.path} is not a regular file")
-    # The journal may tell that the file is its own, made right before the end of the process.
-    if not place.force and not (place.resume and is_journal(place.journal)):
+    if not place.force and not (place.resume and (is_journal(place.journal) or recalled(place))):
         raise taken(place)
 
 

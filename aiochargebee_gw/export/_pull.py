@@ -13,11 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import anyio
-
 from ..errors import CursorExpired, PaginationError
 from ..pagination import Page
-from ._desk import Desk
+from ._desk import Desk, outlast
 from ._keys import Key, Row, reader
 from ._lists import Listed
 from ._progress import Meter
@@ -29,6 +27,8 @@ __all__ = ["Puller"]
 # A commit takes so much, and more while the one before it is under way, up to a limit.
 _ROWS, _MOST_ROWS = 1000, 4000
 _BYTES, _MOST_BYTES = 4 << 20, 8 << 20
+# And the first page at once, and after so long whatever has come: who is killed often gets on all the same.
+_SECONDS = 1.0
 _MOST_PASSES = 10
 
 
@@ -58,6 +58,9 @@ class Puller:
         self._restarted: PassState | None = None
         self._batch: list[Row] = []
         self._size = 0
+        self._moved = False
+        self._kept_at: float | None = None
+        meter.go_on(state.passes)
 
     async def full(self) -> None:
         """The full pass, or the rest of it."""
@@ -90,7 +93,7 @@ class Puller:
         if not self.state.passes or self.state.passes[-1].done:
             self.state.passes.append(PassState(kind=kind, low=low))
         now = self.state.passes[-1]
-        self._meter.begin(now)
+        self._meter.begin()
         while not now.done:
             try:
                 await self._walk(listed if now.rest is None else listed.created_since(now.rest), now)
@@ -114,7 +117,7 @@ class Puller:
         now.rest = now.last if in_order else None
         if now.rest is None:
             self._meter.again(now)
-            now.rows = now.pages = 0
+            now.rows = now.pages = now.deleted = 0
 
     async def _walk(self, listed: Listed, now: PassState) -> None:
         read = reader(listed.sort if self._workers == 1 or listed.axis is None else listed.axis)
@@ -126,45 +129,59 @@ class Puller:
                         await self._flush()
                 if now.began is None:
                     now.began = now.ended = _seconds(pages.began)
+            # The last page with rows says so already, unless others without any came behind it.
+            self._moved = self._moved or not now.done
             now.done = True
         finally:
             # Also after an error: what was read need not be read again.
-            with anyio.CancelScope(shield=True):
-                await self._flush()
-                await self._settle()
+            await outlast(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        """Keep what was read, to the last row."""
+        await self._flush()
+        await self._settle()
 
     def _take(self, page: Page[Any, Any], pages: Walk, now: PassState, read: Callable[[bytes], Key]) -> None:
         documents = page.documents
         kept = page.raw if self._whole else documents
-        served = _seconds(page.served_at)
+        keys, size = list(map(read, documents)), sum(map(len, kept))
+        # Nothing can fail from here on until they are there together: the rows, and how far the pass has come.
+        self._batch += zip(keys, kept, strict=True)
+        self._size += size
+        now.cursor, now.done, self._moved = pages.cursor, pages.cursor is None, True
+        self._note(keys, _seconds(page.served_at), now)
+        self.state.split = self.state.split or pages.windows > 1
+        deleted = sum(key.deleted for key in keys)
+        now.deleted += deleted
+        self._meter.page(now, len(keys), size + len(kept), pages.windows, pages.left, deleted)
+
+    def _note(self, keys: list[Key], served: int, now: PassState) -> None:
+        """Count the rows of a page."""
         now.began = served if now.began is None else now.began
         now.ended = served
-        for document, text in zip(documents, kept, strict=True):
-            key = read(document)
-            self._batch.append((key, text))
-            self._size += len(text)
+        now.pages += 1
+        now.rows += len(keys)
+        for key in keys:
             if key.id is None:
                 self.state.unnamed = True
             if key.position is not None and (now.last is None or key.position > now.last):
                 now.last = key.position
-        now.pages += 1
-        now.rows += len(documents)
-        now.cursor = pages.cursor
-        self.state.split = self.state.split or pages.windows > 1
-        self._meter.page(now, len(documents), sum(map(len, kept)) + len(kept), pages.windows, pages.left)
 
     def _is_due(self) -> bool:
         """Whether what was read is to be committed now."""
-        if self._pending is None or self._pending.done():
-            return len(self._batch) >= _ROWS or self._size >= _BYTES
-        return len(self._batch) >= _MOST_ROWS or self._size >= _MOST_BYTES
+        if self._pending is not None and not self._pending.done():
+            return len(self._batch) >= _MOST_ROWS or self._size >= _MOST_BYTES
+        if len(self._batch) >= _ROWS or self._size >= _BYTES:
+            return True
+        return self._kept_at is None or self._meter.seconds - self._kept_at >= _SECONDS
 
     async def _flush(self) -> None:
         """Begin to commit what was read, when the commit before it has succeeded."""
         await self._settle()
         # Behind rows that could not be committed no cursor may be.
-        if not self._broken and (self._batch or self.state.passes[-1].done):
+        if self._moved and not self._broken:
             self.state.requests, self.state.seconds = self._meter.requests, self._meter.seconds
+            self._kept_at, self._moved = self.state.seconds, False
             rows, self._batch, self._size = self._batch, [], 0
             self._pending = self._desk.commit(self._name, rows, self.state.snapshot())
 

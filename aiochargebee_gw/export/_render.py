@@ -16,7 +16,7 @@ import attrs
 from .._files import Replacement
 from ._csv import cells, header
 from ._formats import Format
-from ._journal import Journal, guarded, remove_tails
+from ._journal import Journal, define, guarded, remove_tails
 from ._lines import lines
 from ._lists import Listed
 from ._output import Compressor, Counted, gzipped, zstandard
@@ -102,11 +102,11 @@ def _drain(text: io.StringIO, out: Counted) -> None:
 def _database(source: Source, file: Replacement) -> Published:
     """The journal itself, compact, with a view: `sync` goes on from there."""
     try:
-        source.journal.copy(file.path)
-        with guarded(file.path), closing(sqlite3.connect(file.path, isolation_level=None)) as db:
+        source.journal.copy(file.path, file.target)
+        with guarded(file.target), closing(sqlite3.connect(file.path, isolation_level=None)) as db:
             # Readers need no files beside it, and nothing of it is written any more.
             db.execute("PRAGMA journal_mode = DELETE")
-            db.execute(view(source.name, source.listed.record)[1])
+            define(db, *view(source.name, source.listed.record))
     finally:
         # There are none, unless the disk failed.
         remove_tails(file.path)

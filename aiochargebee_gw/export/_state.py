@@ -20,9 +20,10 @@ class PassState:
     """One pass over a list.
 
     `low` is the Unix second from which on it asks for rows (None: for all), `began` the server's clock at its first
-    page, `cursor` where it goes on: a plain JSON value. `rows` were read, `added` of them new and `changed` newer than
-    what was known. `last` is the highest sort value that was read. `restarts` counts cursors that the server refused,
-    and `rest` is the sort value from which on the pass went on then.
+    page, `cursor` where it goes on: a plain JSON value. It is `done` with its last page, and is kept as that together
+    with its rows: a cursor of None alone is that of the beginning. `rows` were read, `added` of them new and `changed`
+    newer than what was known, `deleted` flagged so. `last` is the highest sort value that was read. `restarts` counts
+    cursors that the server refused, and `rest` is the sort value from which on the pass went on then.
     """
 
     kind: PassKind
@@ -35,6 +36,7 @@ class PassState:
     rows: int = 0
     added: int = 0
     changed: int = 0
+    deleted: int = 0
     last: int | None = None
     restarts: int = 0
     rest: int | None = None

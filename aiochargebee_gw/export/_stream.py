@@ -7,10 +7,16 @@ not split between two threads: each time it goes from one to the other costs as 
 from __future__ import annotations
 
 import asyncio
+import errno
+import inspect
+import io
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import compress
+from os import PathLike
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,15 +27,50 @@ from ..pagination import Page, Pages
 from ._lines import identities, lines
 from ._lists import Listed
 from ._output import Counted, Writable
+from ._places import refused
 from ._progress import Meter, Progress
 from ._report import ExportReport
 from ._state import PassState
 
-__all__ = ["stream_to"]
+__all__ = ["stream_at", "stream_to", "write_all"]
 
 _AHEAD = 2
 _MOST_WAITING_BYTES = 1 << 20
 _PATIENCE_SECONDS = 1.0
+
+
+def stream_at(to: Any) -> Writable | None:
+    """The binary stream that *to* is, or stdout's for "-"; None for what is no stream.
+
+    Raises `RequestError` for a stream that takes text, is closed, or cannot be written to from a thread.
+    """
+    if isinstance(to, str) and to == "-":
+        to = getattr(sys.stdout, "buffer", None)
+        if to is None:
+            raise refused("'-' is the binary stream of stdout, sys.stdout.buffer, and stdout has none here")
+    if isinstance(to, str | PathLike) or not callable(getattr(to, "write", None)):
+        return None
+    name = type(to).__name__
+    if _is_text(to):
+        raise refused(f"{name} takes text; a binary stream is wanted, such as sys.stdout.buffer")
+    if isinstance(to, io.IOBase) and to.closed:
+        raise refused(f"{name} is closed")
+    # What asyncio's streams and transports have in common, and uvloop's.
+    if hasattr(to, "can_write_eof"):
+        raise refused(f"{name} is written to on its event loop only; an export writes from a thread")
+    if any(inspect.iscoroutinefunction(getattr(to, method, None)) for method in ("write", "flush")):
+        raise refused(_awaited(name))
+    stream: Writable = to
+    return stream
+
+
+def _is_text(stream: object) -> bool:
+    # The wrappers of `tempfile` and `codecs` are no TextIOBase, but show these.
+    return isinstance(stream, io.TextIOBase) or (hasattr(stream, "encoding") and hasattr(stream, "errors"))
+
+
+def _awaited(name: str) -> str:
+    return f"what {name} writes must be awaited; an export calls write() from a thread, and awaits nothing"
 
 
 async def stream_to(
@@ -115,7 +156,7 @@ class _Writer:
         self._written = 0
         self._failed: BaseException | None = None
         self._awaited: asyncio.Event | None = None
-        self.out = Counted(self._send)
+        self.out = Counted(partial(write_all, stream))
         threading.Thread(target=self._run, name="export", daemon=True).start()
 
     async def put(self, text: bytes) -> None:
@@ -166,7 +207,7 @@ class _Writer:
             self.out.write(text)
             flush = getattr(self._stream, "flush", None)
             if flush is not None:
-                flush()
+                _refuse_awaitable(self._stream, flush())
 
     def _tell(self) -> None:
         awaited = self._awaited
@@ -174,8 +215,36 @@ class _Writer:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(awaited.set)
 
-    def _send(self, data: bytes) -> None:
-        # A stream without a buffer (`python -u`) may take a part when a signal comes in between.
-        while data:
-            taken = self._stream.write(data)
-            data = data[taken:] if isinstance(taken, int) else b""
+
+def write_all(stream: Writable, data: bytes) -> None:
+    """Have *stream* take all of *data*. A `write` that returns nothing has taken all; one that counts, so much.
+
+    Raises `BlockingIOError` for a stream that takes nothing now (None from a raw one, or from one that counts),
+    `OSError` for a count that cannot be, `RequestError` for an awaitable.
+    """
+    counts = isinstance(stream, io.RawIOBase)
+    # A stream without a buffer (`python -u`) may take a part when a signal comes in between.
+    while data:
+        taken = stream.write(data)
+        if taken is None and not counts:
+            return
+        data = data[_part(stream, taken, len(data)) :]
+        counts = True
+
+
+def _part(stream: Writable, taken: object, most: int) -> int:
+    """How many of *most* bytes were taken."""
+    if type(taken) is int and 0 < taken <= most:
+        return taken
+    if taken is None:
+        raise BlockingIOError(errno.EAGAIN, f"{type(stream).__name__} is non-blocking, and full: its reader is behind")
+    _refuse_awaitable(stream, taken)
+    shown = taken if isinstance(taken, int) else type(taken).__name__
+    raise OSError(errno.EIO, f"{type(stream).__name__}.write() returned {shown} for {most} bytes")
+
+
+def _refuse_awaitable(stream: Writable, found: object) -> None:
+    if inspect.isawaitable(found):
+        if inspect.iscoroutine(found):
+            found.close()
+        raise refused(_awaited(type(stream).__name__))

@@ -130,7 +130,7 @@ class _Run:
 
     async def run(self) -> SyncReport:
         state = self._state = await self._desk.run(self._begin)
-        meter = Meter(self._listed.name, self._listed.pages.stats, self._progress)
+        meter = Meter(self._listed.name, self._listed.pages.stats, self._progress, operation=self._listed.label)
         puller = Puller(self._listed, self._desk, state, meter, workers=self._workers)
         if state.mode == "full":
             await self._whole(puller, state)

@@ -90,6 +90,9 @@ class Sandbox:
             woken=self.webhooks.wake,
             file=None if file is None else SiteFile(os.fspath(file), seed, catalog),
         )
+        # A file goes on with what it holds, whatever was asked for. The clock dates none of the seeded rows.
+        data = f"{seed} {records} {catalog}" if file is None else os.path.realpath(os.fspath(file))
+        self._place = f"sandbox {data}"
         self._edge = Edge(self._new_doors(), lambda: self.clock, self.faults, latency, lambda: self.on_request)
         self._edge.keeping, self._edge.console = self._state.keeping, self._show
         self._state.changed = self._changed
@@ -238,13 +241,19 @@ class Sandbox:
             return {name: [self.insert(kind, one) for one in rows[name]] for name, kind in ordered.items()}
 
     def gateway(self, **options: Any) -> Gateway:
-        """An unopened ``Gateway`` for this sandbox; ``options`` go to it, ``settings=`` keeps all but the URLs."""
+        """An unopened ``Gateway`` for this sandbox; ``options`` go to it, ``settings=`` keeps all but the URLs.
+
+        What an export or a mirror of it has kept is gone on with by a sandbox with the same ``file``, or the same
+        ``seed``, ``records`` and ``catalog``, whatever its port is.
+        """
         from aiochargebee_gw import Gateway, Settings
 
         settings: Settings = options.pop("settings", None) or Settings()
         settings = attrs.evolve(settings, gateway_url=self.gateway_url, control_url=self.control_url)
         options.setdefault("api_key", self.api_key)
-        return Gateway(settings=settings, **options)
+        gateway = Gateway(settings=settings, **options)
+        gateway._caller = attrs.evolve(gateway._caller, place=self._place)
+        return gateway
 
     def insert(self, kind: str, values: JsonObject) -> JsonObject:
         """Add a row to the seeded site and return it.

@@ -230,6 +230,49 @@ async def test_a_journal_is_a_file_of_its_own(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["link"]
 
 
+async def test_a_mirror_is_nobodys_journal(tmp_path: Path) -> None:
+    """Not with force either, and not to go on with one of its own lists: refused before any request, and all of its
+    records stay. So is one that was begun only, and the output of an export."""
+    path = tmp_path / "m.db"
+    async with Sandbox(records=450) as sandbox, sandbox.gateway(settings=FREE) as gw:
+        both = (gw.customers.list(), gw.subscriptions.list())
+        sandbox.faults.add("status", status=403, path="/subscriptions", nth=2, times=None)
+        with pytest.raises(ApiError, match="403"):
+            await sync(*both, to=path, workers=1)
+        await refused_as_mirror(gw.subscriptions.list(), path)
+        sandbox.faults.clear()
+        await sync(*both, to=path)
+        await export(gw.customers.list(), to=tmp_path / "x.db")
+        sent = len(sandbox.requests)
+        for pages in (gw.subscriptions.list(), gw.invoices.list(), gw.customers.list()):
+            await refused_as_mirror(pages, path)
+            await refused_as_mirror(pages, tmp_path / "x.db")
+        assert len(sandbox.requests) == sent
+        (report, _) = await sync(*both, to=path)
+        assert (report.rows, report.full) == (sandbox.count("customer"), False)
+        # The journal of one list is no mirror: force replaces it.
+        journal = tmp_path / "j"
+        await export(gw.customers.list(), to=tmp_path / "c.jsonl", journal=journal)
+        with pytest.raises(RequestError, match="another query"):
+            await export(gw.invoices.list(), to=tmp_path / "i.db", journal=journal)
+        await export(gw.invoices.list(), to=tmp_path / "i.db", journal=journal, force=True)
+        with closing(sqlite3.connect(tmp_path / "i.db")) as db:
+            assert db.execute("SELECT DISTINCT resource FROM documents").fetchall() == [("invoices",)]
+
+
+async def refused_as_mirror(pages: Pages[Any, Any], path: Path) -> None:
+    """It is no journal, and what is in it stays."""
+    with closing(sqlite3.connect(path)) as db:
+        before = db.execute("SELECT resource, count(*) FROM documents GROUP BY 1").fetchall()
+    ways: list[dict[str, Any]] = [{}, {"force": True}, {"resume": False}, {"force": True, "resume": False}]
+    for how in ways:
+        with pytest.raises(RequestError, match="is a mirror"):
+            await export(pages, to=path.with_name("s.jsonl"), journal=path, **how)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT resource, count(*) FROM documents GROUP BY 1").fetchall() == before
+    assert not path.with_name("s.jsonl").exists()
+
+
 async def test_what_is_asked_for_is_all_of_the_query(tmp_path: Path) -> None:
     """Headers choose rows, too: another business entity, or connection, is another query; deleted rows are the same
     query, and another file."""

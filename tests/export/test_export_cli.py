@@ -150,13 +150,13 @@ def test_bars_say_what_is_known() -> None:
 
     now = Progress(rows=500, pages=5, bytes=0, seconds=2, windows=8, requests=20, resource="customers")
     text = _text(now, 1_500, 250.0, 9.8, 10)
-    assert text == "500 of ~1,500 rows  5 pages  250 rows/s  9.8 of 10 requests/s  8 windows  0:00:04 left"
+    assert text == "500 of ~1,500 rows read  5 pages  250 rows/s  9.8 of 10 requests/s  8 windows  0:00:04 left"
     narrow = _text(now, 1_500, 250.0, 9.8, 10, 60)
-    assert narrow == "500 of ~1,500 rows  9.8 of 10 requests/s  0:00:04 left"
-    assert _text(now, 1_500, 250.0, 9.8, 10, 40) == "500 of ~1,500 rows  0:00:04 left"
-    assert _text(now, 1_500, 250.0, 9.8, 10, 0) == "500 of ~1,500 rows"
+    assert narrow == "500 of ~1,500 rows read  9.8 of 10 requests/s  0:00:04 left"
+    assert _text(now, 1_500, 250.0, 9.8, 10, 40) == "500 of ~1,500 rows read  0:00:04 left"
+    assert _text(now, 1_500, 250.0, 9.8, 10, 0) == "500 of ~1,500 rows read"
     done = Progress(rows=500, pages=5, bytes=0, seconds=2, stage="render")
-    assert _text(done, 500, 0, 0, float("inf")) == "500 rows  5 pages  0 rows/s  0.0 requests/s  writing"
+    assert _text(done, 500, 0, 0, float("inf")) == "500 rows read  5 pages  0 rows/s  writing"
     rate = _Rate()
     seen = ((0, 5), (1, 10), (2, 30), (9, 30), (12, 90))
     assert [rate.of(seconds, count) for seconds, count in seen] == [0, 10, 15, 0, 6]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import stat
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from aiochargebee_gw import RequestError, _files
 from aiochargebee_gw._files import Replacement, drop_parts, write_atomically
-from aiochargebee_gw.export import Progress, check, export
+from aiochargebee_gw.export import Progress, check, export, journal_of
 
 from .conftest import Serve, body, customer
 
@@ -253,6 +254,22 @@ async def test_names_may_be_as_long_as_they_can(serve: Serve, tmp_path: Path, na
     with pytest.raises(RequestError, match="too long"):
         await export(pages, to=tmp_path / f"xxx{name}")
     assert pages.stats.attempts == 0
+
+
+@pytest.mark.parametrize("name", ["y" * 235, "ä" * 118, "y" * 240])
+async def test_long_names_that_differ_at_their_end(serve: Serve, tmp_path: Path, name: str) -> None:
+    """Two outputs have two manifests and two journals, though these have no room for the whole of their names."""
+    first, second = tmp_path / f"{name}1.jsonl", tmp_path / f"{name}2.jsonl"
+    assert journal_of(first) != journal_of(second)
+    reports = [await export(serve(body(customer(ROW))), to=to) for to in (first, second)]
+    assert len({report.manifest for report in reports}) == 2
+    for report in reports:
+        assert report.manifest is not None
+        assert report.path is not None
+        assert json.loads(report.manifest.read_bytes())["parts"][0]["file"] == report.path.name
+        # SQLite puts tails of its own behind a journal's name.
+        assert len(os.fsencode(journal_of(report.path).name)) <= 240
+    assert journal_of(tmp_path / "short.jsonl").name == "short.jsonl.journal"
 
 
 async def test_a_folder_without_permission_is_refused(

@@ -218,7 +218,8 @@ HALF = b'{"list": [{"customer": {"id": "a", "n": "\\ud83d", "x": 123456789012345
 
 
 def test_half_a_surrogate_pair_costs_no_other_row() -> None:
-    """A text that was cut in the middle of an emoji makes msgspec refuse the page; its rows are read all the same."""
+    """A text that was cut in the middle of an emoji makes msgspec refuse the page; its rows are read all the same, as
+    the server spelled them."""
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(HALF)
     listing = document.Listing(HALF)
@@ -226,9 +227,14 @@ def test_half_a_surrogate_pair_costs_no_other_row() -> None:
     first, second = document.rows(HALF)
     assert json.loads(first) == json.loads(HALF)["list"][0]
     assert b"12345678901234567890" in first
-    assert second == b'{"customer":{"id":"b"}}'
+    assert second == b'{"customer": {"id": "b"}}'
     assert json.loads(listing.documents("customer")[0])["n"] == "\ud83d"
-    for bad in (HALF[:-1], b'["\\ud83d"]', b'{"list": ["\\ud83d"]}', b'{"list": [], "x": "\\ud83d", "next_offset": 5}'):
+    for bad in (
+        HALF[:-1],
+        b'["\\ud83d"]',
+        b'{"list": {"x": "\\ud83d"}}',
+        b'{"list": [], "x": "\\ud83d", "next_offset": 5}',
+    ):
         for read in (document.rows, document.Listing):
             with pytest.raises(errors.DecodeError):
                 read(bad)

@@ -269,7 +269,7 @@ def test_a_malformed_state_is_refused() -> None:
 def test_idle_workers_do_not_add_up_the_windows_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 of them ask whenever a page comes: what all windows hold together is added up once until the next one."""
     windows = tuple(Window(number=n, low=BEGIN + n, high=BEGIN + n, origin=BEGIN + n) for n in range(64))
-    plan = Plan(attrs.evolve(FRESH, windows=windows), label="list", page_rows=1, workers=64)
+    plan = Plan(attrs.evolve(FRESH, windows=windows), label="list", page_rows=1, workers=64, ordered=False)
     read: list[Track] = []
     seconds: Callable[[Track], int] = vars(Track)["seconds"].fget
 
