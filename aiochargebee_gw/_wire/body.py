@@ -20,6 +20,8 @@ _GZIP = 31  # window bits: 15, plus 16 for the gzip wrapper
 _GZIPPED = ("gzip", "x-gzip")
 _ENCODINGS = (*_GZIPPED, "identity", "")
 _PIECE = 1024 * 1024
+# A page has less, compressed; what has more is inflated as it comes, for it may be a bomb without an end.
+_WHOLE = 128 * 1024
 _LARGE, _ROOM = 64 * 1024, 4 * 1024 * 1024
 
 
@@ -51,54 +53,65 @@ class Body:
     No more than *limit* bytes are taken in, neither of what comes nor of what it inflates to.
     """
 
-    __slots__ = ("_body", "_encoding", "_limit", "_status")
+    __slots__ = ("_body", "_encoding", "_inflater", "_limit", "_packed", "_received", "_status")
 
     def __init__(self, *, encoding: str, limit: int, status: int) -> None:
         self._encoding = encoding.strip().lower()
+        self._inflater: Any = _zlib.decompressobj(_GZIP) if self._encoding in _GZIPPED else None
         self._limit = limit
         self._status = status
         self._body: bytes | bytearray = b""
+        self._packed: bytes | bytearray = b""
+        self._received = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk as it came from the wire."""
         if chunk and self._encoding not in _ENCODINGS:
             raise InvalidResponse("the body has an encoding that was not asked for", status=self._status)
-        self._body = self._joined(self._body, chunk)
+        self._received += len(chunk)
+        if self._received > self._limit:
+            raise self._too_large()
+        if self._inflater is None:
+            self._body = self._joined(self._body, chunk)
+            return
+        self._packed = self._joined(self._packed, chunk)
+        if len(self._packed) > _WHOLE:
+            self._inflate(_PIECE)
 
     def finish(self) -> bytes:
-        """The whole body, inflated."""
-        body = bytes(self._body)
-        return self._inflated(body) if body and self._encoding in _GZIPPED else body
+        """The whole body, inflated.
 
-    def _inflated(self, chunk: bytes) -> bytes:
-        """Inflate *chunk* a piece at a time: a zip bomb is left after its first pieces.
-
-        A whole body is one piece, of the size that its last four bytes name: a buffer that grows to a power of two
-        takes twice as long.
+        Most are inflated here, in one piece of the size that their last four bytes name: a buffer that grows to a power
+        of two takes twice as long.
         """
-        inflater: Any = _zlib.decompressobj(_GZIP)
-        most = min(int.from_bytes(chunk[-4:], "little"), self._limit) + 1
+        if self._packed:
+            claimed = int.from_bytes(self._packed[-4:], "little")
+            self._inflate(_PIECE if self._body else min(claimed, self._limit) + 1)
+        if self._inflater is not None and self._received and not self._inflater.eof:
+            raise TruncatedResponse("the compressed body ends early", status=self._status)
+        return bytes(self._body)
+
+    def _inflate(self, most: int) -> None:
+        """Inflate what has come, *most* bytes and then a piece at a time: a zip bomb is left after its first pieces."""
         if most > _LARGE:
             _make_room()
-        body: bytes | bytearray = b""
-        while True:
+        chunk, self._packed = bytes(self._packed), b""
+        while chunk or not self._inflater.eof:
+            if self._inflater.eof:
+                raise InvalidResponse("there are bytes behind the compressed body", status=self._status)
             try:
-                piece = inflater.decompress(chunk, most)
+                piece = self._inflater.decompress(chunk, most)
             except _zlib.error as error:
                 raise InvalidResponse("the body is not valid gzip", status=self._status) from error
-            body = self._joined(body, piece)
-            if inflater.eof:
-                if inflater.unused_data:
-                    raise InvalidResponse("there are bytes behind the compressed body", status=self._status)
-                return bytes(body)
-            chunk = inflater.unconsumed_tail
+            self._body = self._joined(self._body, piece)
+            chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
             if not chunk and len(piece) < most:
-                raise TruncatedResponse("the compressed body ends early", status=self._status)
+                return
             most = _PIECE
 
     def _joined(self, body: bytes | bytearray, piece: bytes) -> bytes | bytearray:
         if len(body) + len(piece) > self._limit:
-            raise ResponseTooLarge(f"the body is larger than {self._limit} bytes", status=self._status)
+            raise self._too_large()
         if not body:
             return piece
         if isinstance(body, bytes):
@@ -106,6 +119,9 @@ class Body:
             body = bytearray(body)
         body += piece
         return body
+
+    def _too_large(self) -> ResponseTooLarge:
+        return ResponseTooLarge(f"the body is larger than {self._limit} bytes", status=self._status)
 
 
 class Pace:
