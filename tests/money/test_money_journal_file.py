@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -267,3 +268,19 @@ async def test_a_connection_that_knows_nothing_of_forks_loses_a_write(tmp_path: 
     assert await _fork(tmp_path / "w.db", "naive") == 0
     with closing(sqlite3.connect(tmp_path / "w.db")) as database:
         assert database.execute("SELECT key FROM writes").fetchall() == [("before",)]
+
+
+def test_who_is_refused_takes_no_lock_away(tmp_path: Path, journal: JournalFile) -> None:
+    """A second object on the file, in the same process, is refused and leaves the first one's hold on it whole: another
+    process cannot read the database then, and when it closes it, does not take the log away."""
+    journal.begin(PLAIN)
+    with pytest.raises(ConfigurationError, match="in use"):
+        JournalFile(tmp_path / "w.db").begin(FULL)
+    log = tmp_path / "w.db-wal"
+    size = log.stat().st_size
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('select count(*) from writes')"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "w.db")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "locked" in done.stderr
+    assert (log.exists(), log.stat().st_size) == (True, size)
