@@ -12,10 +12,12 @@ import anyio.lowlevel
 
 
 class FakeClock:
-    """`sleep` moves time at once, or waits for `hold` where it is set; `slept` keeps what was asked for."""
+    """`sleep` moves time at once, or waits for `hold` where it is set, and wakes up `late`, in seconds; `slept` keeps
+    what was asked for."""
 
     def __init__(self) -> None:
         self.hold: anyio.Event | None = None
+        self.late = 0.0
         self.now = 1000.0
         self.slept: list[float] = []
 
@@ -29,7 +31,7 @@ class FakeClock:
         self.slept.append(seconds)
         if self.hold is not None:
             await self.hold.wait()
-        self.now += max(0.0, seconds)
+        self.now += max(0.0, seconds) + self.late
         await anyio.lowlevel.checkpoint()
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
