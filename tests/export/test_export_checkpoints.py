@@ -365,7 +365,7 @@ def _began(*passes: tuple[PassKind, int | None]) -> ListState:
 def test_the_next_run_begins_where_the_full_pass_began() -> None:
     """Ten minutes before, for lists may lag; where there was none, where the last pass for changes began; never before
     1970, and where the server told no time, then."""
-    for passes, as_of, watermark in (
+    expected: list[tuple[tuple[tuple[PassKind, int | None], ...], int | None, int | None]] = [
         ((("full", 5000), ("changes", 7000)), 7000, 4400),
         ((("full", 5000), ("changes", 7000), ("created", 9000)), 7000, 4400),
         ((("changes", 7000), ("changes", 8000)), 8000, 7400),
@@ -375,7 +375,8 @@ def test_the_next_run_begins_where_the_full_pass_began() -> None:
         ((("full", 500),), 500, 0),
         ((("full", None),), None, 0),
         ((), None, 0),
-    ):
+    ]
+    for passes, as_of, watermark in expected:
         state = _began(*passes)
         assert (state.as_of, state.finished) == (as_of, False)
         state.finish()
